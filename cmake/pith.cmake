@@ -1,0 +1,45 @@
+# Flags and the three kinds of target that every folder uses.
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+
+add_library(pith_flags INTERFACE)
+target_compile_options(pith_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+  -Wno-sign-conversion -Wnon-virtual-dtor -Wold-style-cast -Wcast-align)
+if(PITH_WERROR)
+  target_compile_options(pith_flags INTERFACE -Werror)
+endif()
+if(PITH_SANITIZE)
+  target_compile_options(pith_flags INTERFACE -fsanitize=${PITH_SANITIZE}
+    -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(pith_flags INTERFACE -fsanitize=${PITH_SANITIZE})
+endif()
+# Float results must not depend on what a compiler fuses (docs/numerics.md).
+target_compile_options(pith_flags INTERFACE -ffp-contract=off)
+target_include_directories(pith_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+
+# pith_library(NAME SOURCES a.cpp ... DEPENDS pith_base ...): the static library pith_NAME.
+function(pith_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(pith_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(pith_${name} PUBLIC pith_flags ${ARG_DEPENDS})
+endfunction()
+
+# pith_test(NAME SOURCES a.cpp ... DEPENDS pith_base ... [LABELS model]): a GoogleTest
+# binary, each of its tests known to CTest. The label "model" marks tests that need
+# the real models of the store (`./check` fetches them).
+function(pith_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE pith_flags ${ARG_DEPENDS} GTest::gtest GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE PITH_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
+  include(GoogleTest)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}")
+endfunction()
+
+# pith_fuzzer(NAME SOURCES a.cpp DEPENDS pith_io): a libFuzzer binary.
+function(pith_fuzzer name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE pith_flags ${ARG_DEPENDS})
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+endfunction()

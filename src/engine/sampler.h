@@ -1,0 +1,45 @@
+// From logits to a token.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "text/tokenizer.h"
+
+namespace pith {
+
+struct SamplingOptions {
+  float temperature = 0.7f;         // 0: the most likely token (lowest id on a tie)
+  int32_t top_k = 0;                // keep the k most likely; 0: all
+  float top_p = 1.0f;               // keep the smallest set with this probability
+  float min_p = 0.0f;               // keep tokens at least this share of the best one's probability
+  float repetition_penalty = 1.0f;  // on tokens of `history`, as in CTRL (arXiv 1909.05858)
+  uint64_t seed = 0;
+};
+
+struct SampledToken {
+  TokenId token = 0;
+  // Natural logarithm of its probability under the model's own distribution,
+  // before temperature, penalties and cuts.
+  float log_probability = 0;
+};
+
+// Order: repetition penalty, top-k, temperature, top-p, min-p, draw. The draw is a pure
+// function of (seed, stream, position): `stream` numbers the sequence (the
+// branch), `position` the token in it. Owns scratch memory: one per thread.
+class Sampler {
+ public:
+  SampledToken sample(std::span<const float> logits, const SamplingOptions& options,
+                      uint64_t stream, uint32_t position, std::span<const TokenId> history);
+
+ private:
+  struct Candidate {
+    float logit;
+    TokenId token;
+  };
+  std::vector<Candidate> candidates_;
+  std::vector<float> penalised_;
+};
+
+}  // namespace pith

@@ -1,0 +1,63 @@
+// Chat templates, written natively. A model file names its template by carrying
+// Jinja source; we recognise which of ours it is and never run it.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+
+namespace pith {
+
+enum class Role { system, user, assistant };
+
+struct ChatMessage {
+  Role role = Role::user;
+  std::string content;
+};
+
+// One family of templates. Plain value, cheap to copy.
+enum class ChatTemplate {
+  chatml_qwen,    // Qwen2 / Qwen2.5: ChatML with Qwen's default system prompt
+  chatml_qwen3,   // Qwen3: ChatML, <think> handling, no default system prompt
+  chatml_smollm,  // SmolLM2: ChatML with SmolLM's default system prompt
+  chatml,         // plain ChatML
+  llama3,         // Llama 3.x header ids
+  deepseek_r1,    // DeepSeek-R1 distils
+};
+
+// A piece of a rendered prompt. Text of users is never parsed for special
+// tokens, so that a user cannot forge a turn.
+struct PromptPiece {
+  std::string text;
+  bool special = false;  // markup of ours: special tokens in it are parsed
+};
+
+// Recognises the family from the Jinja source in `tokenizer.chat_template`.
+// Errors: unsupported, telling the user of `--chat-template NAME` and the names.
+Result<ChatTemplate> recognise_chat_template(std::string_view jinja_source);
+
+// By the name that users write: "qwen2", "qwen3", "smollm2", "chatml", "llama3", "deepseek-r1".
+Result<ChatTemplate> chat_template_by_name(std::string_view name);
+std::string_view chat_template_name(ChatTemplate chat_template);
+
+struct RenderedPrompt {
+  std::vector<PromptPiece> pieces;
+  // Index in `pieces` at which the generation prompt (the assistant header)
+  // starts: the boundary at which a reasoning adapter switches on.
+  size_t boundary_piece = 0;
+};
+
+// The conversation, followed by the header of the assistant's turn.
+// `date` ("26 Jul 2024") goes where Llama 3 wants one.
+// Errors: usage (no messages, a system message that is not the first).
+Result<RenderedPrompt> render_chat(ChatTemplate chat_template, std::span<const ChatMessage> messages,
+                                   std::string_view date = "26 Jul 2024");
+
+// What closes the model's thinking when a budget ends it ("</think>" where the
+// family has one, otherwise empty).
+std::string_view thinking_end(ChatTemplate chat_template);
+
+}  // namespace pith
