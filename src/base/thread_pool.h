@@ -2,10 +2,10 @@
 // hundreds of them, each a fraction of a microsecond.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
-#include <functional>
 #include <memory>
+
+#include "base/function_ref.h"
 
 namespace pith {
 
@@ -18,23 +18,20 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  int threads() const { return threads_; }
+  int threads() const;
 
   // Runs body(thread) once on each thread, thread in [0, threads()); returns when
   // all are done. `body` must not throw. Not reentrant.
-  void run(const std::function<void(int thread)>& body);
+  void run(FunctionRef<void(int thread)> body);
 
-  // Within run(): waits until all threads of the pool are here.
-  void barrier();
-
-  // Runs body(begin, end) over [0, count) in pieces of at most `grain`, handed
-  // out as threads get free. Which thread does what must not matter.
+  // Runs body(begin, end, thread) over [0, count) in pieces of at most `grain`,
+  // handed out as threads get free. `thread` in [0, threads()) names scratch
+  // memory; which thread does what must not matter to the result.
   void parallel_for(size_t count, size_t grain,
-                    const std::function<void(size_t begin, size_t end)>& body);
+                    FunctionRef<void(size_t begin, size_t end, int thread)> body);
 
  private:
   struct Impl;
-  int threads_;
   std::unique_ptr<Impl> impl_;
 };
 
