@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
 
@@ -30,7 +31,7 @@ struct Error {
 
 // A value or an Error. Check it (`if (!r)`) before `*r`.
 template <class T>
-using [[nodiscard]] Result = tl::expected<T, Error>;
+using Result = tl::expected<T, Error>;
 using Status = Result<void>;
 
 template <class... Args>
@@ -58,12 +59,12 @@ std::string printable(std::string_view text, std::size_t limit = 120);
 // PITH_TRY(auto x, f()): x = *f(), or return f()'s error from this function.
 #define PITH_TRY(target, expression) \
   PITH_TRY_INNER(PITH_CONCAT(pith_try_, __LINE__), target, expression)
-#define PITH_TRY_INNER(result, target, expression)                        \
-  auto result = (expression);                                             \
+#define PITH_TRY_INNER(result, target, expression)                              \
+  auto result = (expression);                                                   \
   if (!result) return tl::unexpected<::pith::Error>(std::move(result).error()); \
   target = std::move(*result)
 
 // PITH_TRY_VOID(f()): go on if f() succeeded, or return its error.
-#define PITH_TRY_VOID(expression)                                              \
-  if (auto pith_status = (expression); !pith_status)                           \
+#define PITH_TRY_VOID(expression)                    \
+  if (auto pith_status = (expression); !pith_status) \
   return tl::unexpected<::pith::Error>(std::move(pith_status).error())
