@@ -1,0 +1,70 @@
+// Files that are never seen half-written, locks between processes, free space.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+
+namespace pith {
+
+// Owns a file descriptor. Move-only.
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept;
+  ~UniqueFd() { reset(); }
+
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  void reset();
+
+ private:
+  int fd_ = -1;
+};
+
+// The text of the system's last error (errno), for messages.
+std::string system_message(int error_number);
+
+// An Error for a system call on `path` that failed with `error_number`: "cannot
+// VERB PATH: REASON". A full disk, quota or size limit is `exhausted`, a missing
+// file `not_found`, anything else `io`.
+tl::unexpected<Error> fail_system(std::string_view verb, const std::string& path, int error_number);
+
+// Writes all of `bytes` at the descriptor's position. `path` is for messages.
+Status write_all(int fd, std::string_view bytes, const std::string& path);
+
+// Makes the finished file `temporary` the file `path`, in one step that survives
+// a power cut: flush, rename, flush the folder. Both are in the same folder.
+Status publish_file(int fd, const std::string& temporary, const std::string& path);
+
+// Writes a file that is either there in full or not at all (aside, then publish_file).
+Status write_file(const std::string& path, std::string_view bytes);
+
+// The whole content of a file. Errors: not_found, io, corrupt (longer than `limit` bytes).
+Result<std::string> read_file(const std::string& path, uint64_t limit);
+
+// Makes the folder and its parents.
+Status make_folders(const std::string& path);
+
+// Bytes that this user may still write in the folder.
+Result<uint64_t> free_disk_bytes(const std::string& folder);
+
+// A lock that one process at a time holds, tied to a small file that stays.
+// Released by the destructor, or by the system when the process dies.
+class FileLock {
+ public:
+  // Nothing when another holder has it. Does not wait.
+  static Result<std::optional<FileLock>> try_acquire(const std::string& path);
+
+ private:
+  explicit FileLock(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
+}  // namespace pith

@@ -1,0 +1,57 @@
+// From a model's name or path to everything that a command needs to run it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "io/gguf.h"
+#include "model/model.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace pith::cli {
+
+// The name of the registry's default model, for `-m`.
+std::string default_model_name();
+
+// The GGUF file that `name_or_path` stands for (of a split model the first part).
+// What has a '/' or ends in ".gguf" is a path; anything else a name or alias of
+// the registry. Errors: not_found (no such file; a known model that is not here,
+// with the command that fetches it; an unknown name, with close ones).
+Result<std::string> resolve_model(std::string_view name_or_path);
+
+struct OpenModelOptions {
+  std::string model;          // name or path
+  int threads = 0;            // 0: all cores this process may use
+  std::string chat_template;  // by name; empty: the one the file carries
+  bool quiet = false;         // no progress bar
+};
+
+// A model ready to run. The members hold each other up: keep the struct whole
+// and alive as long as anything made from it (`pool` outlives engines).
+struct OpenModel {
+  std::string path;
+  std::unique_ptr<ThreadPool> pool;
+  std::shared_ptr<const GgufFile> file;
+  Tokenizer tokenizer;
+  // Commands that need no conversation (bench, perplexity) run without one.
+  Result<ChatTemplate> chat_template;
+  std::shared_ptr<const Model> model;
+  double load_s = 0;  // wall time of all of this
+};
+
+// Errors: those of resolve_model, GgufFile::open, read_tokenizer and Model::load;
+// usage (threads below 0 or above 1024, a template name that is not known).
+Result<OpenModel> open_model(const OpenModelOptions& options);
+
+// Opens the file and its tokenizer alone: no weights are read.
+struct OpenTokenizer {
+  std::shared_ptr<const GgufFile> file;
+  Tokenizer tokenizer;
+};
+Result<OpenTokenizer> open_tokenizer(std::string_view name_or_path);
+
+}  // namespace pith::cli

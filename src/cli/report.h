@@ -1,0 +1,13 @@
+// How commands talk about failures.
+#pragma once
+
+#include "base/error.h"
+
+namespace pith::cli {
+
+// Prints the error as one line on standard error ("pith: ...", in red on a
+// colour terminal) and returns the exit status that goes with it: 2 for usage,
+// 130 for cancelled, 1 for all else.
+int report_error(const Error& error);
+
+}  // namespace pith::cli
