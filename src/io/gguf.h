@@ -17,6 +17,8 @@
 
 namespace pith {
 
+struct GgufPart;  // io/gguf_parser.h
+
 // A metadata value. Integers of all widths widen to int64 (uint64 values above
 // int64's range are refused as corrupt); arrays are homogeneous.
 using GgufValue = std::variant<bool, int64_t, double, std::string, std::vector<bool>,
@@ -55,8 +57,8 @@ class GgufFile {
   // Tensors in file order, those of later parts after those of earlier ones.
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
 
-  const GgufValue* find(std::string_view key) const;            // nullptr when absent
-  const GgufTensor* find_tensor(std::string_view name) const;   // nullptr when absent
+  const GgufValue* find(std::string_view key) const;           // nullptr when absent
+  const GgufTensor* find_tensor(std::string_view name) const;  // nullptr when absent
 
   // Typed access. Errors: corrupt, naming the key, when it is absent (no
   // fallback given) or of another type. Integers convert to double.
@@ -71,10 +73,23 @@ class GgufFile {
   Result<std::span<const int64_t>> integers(std::string_view key) const;
   Result<std::span<const double>> numbers(std::string_view key) const;
 
+  // An error about this file's content, for those who read meaning into it.
+  tl::unexpected<Error> corrupt(std::string_view what) const;
+
   // Lets the kernel drop the resident pages of one tensor (see MappedFile::drop).
   void drop(const GgufTensor& tensor) const;
 
  private:
+  GgufFile() = default;
+  // Joins one more part. corrupt: a tensor's name is taken by an earlier part.
+  Status add(GgufPart part);
+  // Maps, parses and joins part `number` (from 0) of `count`, and checks that it
+  // is that part.
+  Status add_split_part(const std::string& part_path, int64_t number, int64_t count);
+  Status add_other_parts();
+  template <class T>
+  Result<const T*> typed(std::string_view key, std::string_view type_name) const;
+
   std::string path_;
   uint64_t file_bytes_ = 0;
   std::vector<MappedFile> maps_;
