@@ -5,16 +5,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/isa.h"
 
 namespace pith {
-
-enum class Isa {
-  scalar,
-  avx2,    // AVX2, FMA, F16C
-  avx512,  // AVX-512 F, BW, VL, DQ, VNNI
-  neon,    // ASIMD with dot products
-  i8mm,    // neon and 8-bit matrix products
-};
 
 std::string_view isa_name(Isa isa);
 
