@@ -1,0 +1,81 @@
+#include "base/mmap.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+
+namespace pith {
+namespace {
+
+class MappedFileTest : public testing::Test {
+ protected:
+  std::string write(const std::string& name, const std::string& content) {
+    const std::string path = testing::TempDir() + "/pith_mmap_" + name;
+    std::ofstream(path, std::ios::binary) << content;
+    return path;
+  }
+  static std::string text(const MappedFile& file) {
+    return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+  }
+};
+
+TEST_F(MappedFileTest, ShowsTheBytesOfTheFile) {
+  auto file = MappedFile::open(write("plain", "hello"));
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_EQ(text(*file), "hello");
+}
+
+TEST_F(MappedFileTest, MapsAnEmptyFileToNothing) {
+  auto file = MappedFile::open(write("empty", ""));
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_TRUE(file->bytes().empty());
+  file->drop(file->bytes());
+}
+
+TEST_F(MappedFileTest, MovesWithItsMapping) {
+  auto file = MappedFile::open(write("one", "one"));
+  auto other = MappedFile::open(write("other", "other"));
+  ASSERT_TRUE(file && other);
+  MappedFile moved(std::move(*file));
+  EXPECT_EQ(text(moved), "one");
+  moved = std::move(*other);
+  EXPECT_EQ(text(moved), "other");
+}
+
+TEST_F(MappedFileTest, ReadsTheSameBytesAfterADrop) {
+  std::string content(100'000, 'x');
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i % 251);
+  auto file = MappedFile::open(write("dropped", content));
+  ASSERT_TRUE(file);
+  file->drop(file->bytes().subspan(5, 90'000));
+  file->drop(file->bytes().subspan(7, 3));
+  file->drop(file->bytes());
+  EXPECT_EQ(text(*file), content);
+}
+
+TEST_F(MappedFileTest, SaysWhyAFileCannotBeOpened) {
+  const auto missing = MappedFile::open("/nowhere/model.gguf");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ErrorCode::not_found);
+  EXPECT_EQ(missing.error().message, "cannot open /nowhere/model.gguf: No such file or directory");
+  const auto folder = MappedFile::open(testing::TempDir());
+  ASSERT_FALSE(folder);
+  EXPECT_EQ(folder.error().code, ErrorCode::io);
+  EXPECT_NE(folder.error().message.find("it is a folder"), std::string::npos);
+}
+
+TEST_F(MappedFileTest, DoesNotWaitForAPipe) {
+  const std::string path = testing::TempDir() + "/pith_mmap_pipe";
+  std::filesystem::remove(path);
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const auto pipe = MappedFile::open(path);
+  ASSERT_FALSE(pipe);
+  EXPECT_EQ(pipe.error().code, ErrorCode::io);
+}
+
+}  // namespace
+}  // namespace pith
