@@ -1,0 +1,16 @@
+#include "text/prompt.h"
+
+namespace pith {
+
+EncodedPrompt encode_prompt(const Tokenizer& tokenizer, const RenderedPrompt& prompt) {
+  EncodedPrompt encoded;
+  for (size_t i = 0; i < prompt.pieces.size(); ++i) {
+    if (i == prompt.boundary_piece) encoded.boundary = encoded.ids.size();
+    const PromptPiece& piece = prompt.pieces[i];
+    const std::vector<TokenId> ids = tokenizer.encode(piece.text, piece.special);
+    encoded.ids.insert(encoded.ids.end(), ids.begin(), ids.end());
+  }
+  return encoded;
+}
+
+}  // namespace pith
