@@ -1,0 +1,46 @@
+// `pith rm`: removes a model from the store.
+#include <cstdio>
+#include <memory>
+
+#include "base/progress.h"
+#include "cli/commands.h"
+#include "cli/report.h"
+#include "io/model_store.h"
+
+namespace pith::cli {
+namespace {
+
+Result<std::string> remove(const std::string& name) {
+  if (name.find('/') != std::string::npos || name.ends_with(".gguf")) {
+    return fail(ErrorCode::usage, "pith rm takes the name of a model of the store, not a path: {}",
+                printable(name));
+  }
+  PITH_TRY(const Registry registry, Registry::load());
+  PITH_TRY(const RegistryModel* model, registry.require(name));
+  PITH_TRY(const ModelStore store, ModelStore::locate());
+  PITH_TRY(const uint64_t freed, store.remove(*model));
+  return fmt::format("{}: removed, {} freed\n", model->name, format_bytes(freed));
+}
+
+}  // namespace
+
+void add_rm(CLI::App& app, Context& context) {
+  struct Arguments {
+    std::string name;
+    bool quiet = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("rm", "Remove a model from this machine");
+  command->add_option("name", arguments->name, "Name of the model")->required();
+  command->add_flag("-q,--quiet", arguments->quiet, "Print nothing but errors");
+  command->callback([arguments, &context] {
+    const Result<std::string> line = remove(arguments->name);
+    if (!line) {
+      context.exit_status = report_error(line.error());
+    } else if (!arguments->quiet) {
+      std::fputs(line->c_str(), stdout);
+    }
+  });
+}
+
+}  // namespace pith::cli
