@@ -54,7 +54,7 @@ std::string printable(std::string_view text, std::size_t limit) {
     } else {
       for (const char c : character) shown += fmt::format("\\x{:02x}", static_cast<uint8_t>(c));
     }
-    if (out.size() + shown.size() > limit) return out + "...";
+    if (out.size() + shown.size() > limit) return out.append("...");
     out += shown;
     at += character.size();
   }
