@@ -14,8 +14,8 @@ template <class Return, class... Args>
 class FunctionRef<Return(Args...)> {
  public:
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>)
-  FunctionRef(F&& callable)  // implicit: a lambda is passed where one is asked for
+  requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>)
+      FunctionRef(F&& callable)  // implicit: a lambda is passed where one is asked for
       : object_(const_cast<void*>(static_cast<const void*>(std::addressof(callable)))),
         call_([](void* object, Args... args) -> Return {
           return (*static_cast<std::add_pointer_t<std::remove_reference_t<F>>>(object))(

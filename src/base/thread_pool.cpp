@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,36 +28,70 @@ inline void relax() {
 #endif
 }
 
-// Spins, then sleeps, until `value` is no longer `old`; returns the new value.
-uint32_t wait_for_change(const std::atomic<uint32_t>& value, uint32_t old) {
-  for (int spin = 0; spin < kSpins; ++spin) {
-    const uint32_t now = value.load(std::memory_order_acquire);
-    if (now != old) return now;
-    relax();
-  }
-  value.wait(old, std::memory_order_acquire);
-  return value.load(std::memory_order_acquire);
-}
-
 }  // namespace
 
-// A run: the caller publishes the body and raises `generation`; every worker
-// sees the rise, runs the body and lowers `busy`. Each atomic has a cache line.
+// A phase: the caller fills in the job, then opens `ticket`: the phase's number
+// in the high half, the pieces that nobody has taken yet in the low half. Who
+// lowers it owns a piece, and only then looks at the job, which cannot change
+// before that piece is done. Each atomic has a cache line of its own.
 struct ThreadPool::Impl {
-  alignas(64) std::atomic<uint32_t> generation{0};
-  alignas(64) std::atomic<uint32_t> busy{0};
-  alignas(64) std::atomic<size_t> next{0};
-  alignas(64) const FunctionRef<void(int)>* body = nullptr;
-  bool stopping = false;
+  struct Job {
+    size_t count;
+    size_t grain;
+    uint32_t pieces;
+    const FunctionRef<void(size_t, size_t, int)>* body;
+  };
+
+  alignas(64) std::atomic<uint64_t> ticket{0};
+  alignas(64) std::atomic<uint32_t> done{0};   // pieces of this phase
+  alignas(64) std::atomic<uint32_t> phase{0};  // what idle threads sleep on
+  alignas(64) Job job{};
+  std::atomic<bool> stopping{false};
   std::vector<std::thread> workers;
 
-  void work(int thread) {
+  // Takes and does pieces until there are none.
+  void work_off(int thread) {
+    uint64_t seen = ticket.load(std::memory_order_acquire);
+    while (static_cast<uint32_t>(seen) != 0) {
+      if (!ticket.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel,
+                                        std::memory_order_acquire)) {
+        continue;
+      }
+      const size_t begin = (job.pieces - static_cast<uint32_t>(seen)) * job.grain;
+      (*job.body)(begin, std::min(begin + job.grain, job.count), thread);
+      done.fetch_add(1, std::memory_order_release);
+      seen = ticket.load(std::memory_order_acquire);
+    }
+  }
+
+  void serve(int thread) {
     uint32_t seen = 0;
-    for (;;) {
-      seen = wait_for_change(generation, seen);
-      if (stopping) return;
-      (*body)(thread);
-      if (busy.fetch_sub(1, std::memory_order_acq_rel) == 1) busy.notify_one();
+    while (!stopping.load(std::memory_order_acquire)) {
+      work_off(thread);
+      for (int spin = 0; spin < kSpins && phase.load(std::memory_order_acquire) == seen; ++spin) {
+        relax();
+      }
+      phase.wait(seen, std::memory_order_acquire);
+      seen = phase.load(std::memory_order_acquire);
+    }
+  }
+
+  void open(const Job& next) {
+    job = next;
+    done.store(0, std::memory_order_relaxed);
+    const uint32_t number = phase.load(std::memory_order_relaxed) + 1;
+    ticket.store(uint64_t{number} << 32 | next.pieces, std::memory_order_release);
+    phase.store(number, std::memory_order_release);
+    phase.notify_all();
+  }
+
+  // Another thread may sit on a piece while the system runs something else.
+  void wait_until_done() {
+    for (int spin = 0; done.load(std::memory_order_acquire) != job.pieces; ++spin) {
+      if (spin < kSpins)
+        relax();
+      else
+        std::this_thread::yield();
     }
   }
 };
@@ -64,31 +99,17 @@ struct ThreadPool::Impl {
 ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
   PITH_CHECK(threads >= 1);
   impl_->workers.reserve(static_cast<size_t>(threads - 1));
-  for (int i = 1; i < threads; ++i) impl_->workers.emplace_back([this, i] { impl_->work(i); });
+  for (int i = 1; i < threads; ++i) impl_->workers.emplace_back([this, i] { impl_->serve(i); });
 }
 
 ThreadPool::~ThreadPool() {
-  impl_->stopping = true;
-  impl_->generation.fetch_add(1, std::memory_order_release);
-  impl_->generation.notify_all();
+  impl_->stopping.store(true, std::memory_order_release);
+  impl_->phase.fetch_add(1, std::memory_order_release);
+  impl_->phase.notify_all();
   for (std::thread& worker : impl_->workers) worker.join();
 }
 
 int ThreadPool::threads() const { return static_cast<int>(impl_->workers.size()) + 1; }
-
-void ThreadPool::run(FunctionRef<void(int)> body) {
-  const auto others = static_cast<uint32_t>(impl_->workers.size());
-  if (others > 0) {
-    impl_->body = &body;
-    impl_->busy.store(others, std::memory_order_relaxed);
-    impl_->generation.fetch_add(1, std::memory_order_release);
-    impl_->generation.notify_all();
-  }
-  body(0);
-  for (uint32_t left = impl_->busy.load(std::memory_order_acquire); left != 0;) {
-    left = wait_for_change(impl_->busy, left);
-  }
-}
 
 void ThreadPool::parallel_for(size_t count, size_t grain,
                               FunctionRef<void(size_t, size_t, int)> body) {
@@ -98,14 +119,11 @@ void ThreadPool::parallel_for(size_t count, size_t grain,
     body(0, count, 0);
     return;
   }
-  impl_->next.store(0, std::memory_order_relaxed);
-  run([&](int thread) {
-    for (;;) {
-      const size_t begin = impl_->next.fetch_add(grain, std::memory_order_relaxed);
-      if (begin >= count) return;
-      body(begin, std::min(begin + grain, count), thread);
-    }
-  });
+  const size_t pieces = (count + grain - 1) / grain;
+  PITH_CHECK(pieces <= std::numeric_limits<uint32_t>::max());
+  impl_->open({count, grain, static_cast<uint32_t>(pieces), &body});
+  impl_->work_off(0);
+  impl_->wait_until_done();
 }
 
 int available_cores() {

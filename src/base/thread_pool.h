@@ -1,5 +1,5 @@
-// A fixed set of threads that meet at spinning barriers: an engine step has some
-// hundreds of them, each a fraction of a microsecond.
+// A fixed set of threads that share out small pieces of work: an engine step has
+// some hundreds of phases, each a fraction of a millisecond.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,9 @@ namespace pith {
 
 // One caller at a time. The calling thread works too, so a pool of 1 starts no
 // thread. Idle threads spin for a short while, then sleep.
+//
+// A phase waits for its pieces, not for its threads: a thread that the system
+// does not run just now takes no piece and holds nobody up.
 class ThreadPool {
  public:
   explicit ThreadPool(int threads);  // 1 or more (CHECKed)
@@ -20,13 +23,10 @@ class ThreadPool {
 
   int threads() const;
 
-  // Runs body(thread) once on each thread, thread in [0, threads()); returns when
-  // all are done. `body` must not throw. Not reentrant.
-  void run(FunctionRef<void(int thread)> body);
-
   // Runs body(begin, end, thread) over [0, count) in pieces of at most `grain`,
-  // handed out as threads get free. `thread` in [0, threads()) names scratch
-  // memory; which thread does what must not matter to the result.
+  // handed out in order as threads get free; returns when all are done. `thread`
+  // in [0, threads()) names scratch memory; which thread does what must not
+  // matter to the result. `body` must not throw. Not reentrant.
   void parallel_for(size_t count, size_t grain,
                     FunctionRef<void(size_t begin, size_t end, int thread)> body);
 

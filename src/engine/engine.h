@@ -8,12 +8,11 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "model/kv_cache.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
 
 namespace pith {
-
-enum class KvType { f16, int8 };
 
 struct EngineOptions {
   KvType kv_type = KvType::f16;
@@ -47,7 +46,8 @@ class Engine {
   // `pool` must outlive the engine. Errors: usage (an option out of range),
   // exhausted (memory for the KV cache asked for; says how much it would take).
   static Result<std::unique_ptr<Engine>> create(std::shared_ptr<const Model> model,
-                                                ThreadPool& pool, const EngineOptions& options = {});
+                                                ThreadPool& pool,
+                                                const EngineOptions& options = {});
   ~Engine();
 
   const Model& model() const;

@@ -38,8 +38,13 @@ class Sampler {
     float logit;
     TokenId token;
   };
+  std::span<const float> penalise(std::span<const float> logits, float penalty,
+                                  std::span<const TokenId> history);
+  void collect(std::span<const float> logits, const SamplingOptions& options);
+
   std::vector<Candidate> candidates_;
-  std::vector<float> penalised_;
+  std::vector<float> penalised_;  // [V]
+  std::vector<double> weights_;   // of the candidates
 };
 
 }  // namespace pith

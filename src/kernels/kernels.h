@@ -24,6 +24,13 @@ static constexpr size_t panel_begin(size_t rows, size_t panel) {
   return rows * panel / panel_count(rows);
 }
 
+// The panel that a row is in.
+static constexpr size_t panel_of(size_t rows, size_t row) {
+  size_t panel = row * panel_count(rows) / rows;  // exact or one too low
+  if (panel_begin(rows, panel + 1) <= row) ++panel;
+  return panel;
+}
+
 // Activations in 8 bits: x ~ scale * q, |q| <= 127. For k formats one scale covers
 // 256 inputs, for s formats 32. The sums are what formats with an offset or a
 // minimum need beside the dot product. Each array holds the panels one after the
@@ -70,8 +77,8 @@ inline constexpr int kKvBlock = 64;
 // visible[m] positions (0: its state stays as it is).
 struct AttendArgs {
   const float* q = nullptr;             // [queries, D], times 1 / sqrt(D)
-  const void* keys = nullptr;           // [D, 64] fp16 or int8
-  const void* values = nullptr;         // [64, D] fp16 or int8
+  const void* keys = nullptr;           // [D, 64] float, fp16 or int8
+  const void* values = nullptr;         // [64, D] float, fp16 or int8
   const float* key_scales = nullptr;    // [64], int8 only
   const float* value_scales = nullptr;  // [64], int8 only
   const int32_t* visible = nullptr;     // [queries], 0 to 64
@@ -80,7 +87,7 @@ struct AttendArgs {
   float* max = nullptr;      // [queries]
   float* sum = nullptr;      // [queries]
   float* out = nullptr;      // [queries, D]
-  float* scratch = nullptr;  // attend_scratch_floats(queries, D), 64-byte aligned
+  float* scratch = nullptr;  // attend_scratch_floats(queries, D)
 };
 
 // D is rounded up to whole vectors in scratch.
@@ -110,6 +117,7 @@ struct Kernels {
   void (*rope)(float* head, const float* cosines, const float* sines, size_t head_size,
                bool interleaved);
 
+  void (*attend_f32)(const AttendArgs& args);
   void (*attend_f16)(const AttendArgs& args);
   void (*attend_int8)(const AttendArgs& args);
 

@@ -21,9 +21,9 @@ class Model {
   // of `pool`. `progress`, if any, is called with a share in [0, 1] from the
   // calling thread. Errors: those of read_model_config; corrupt (a tensor
   // missing or of the wrong shape, named); exhausted (memory).
-  static Result<std::shared_ptr<const Model>> load(std::shared_ptr<const GgufFile> file,
-                                                   ThreadPool& pool,
-                                                   const std::function<void(double)>& progress = {});
+  static Result<std::shared_ptr<const Model>> load(
+      std::shared_ptr<const GgufFile> file, ThreadPool& pool,
+      const std::function<void(double)>& progress = {});
   ~Model();
 
   const ModelConfig& config() const { return config_; }

@@ -403,12 +403,16 @@ void rope(float* head, const float* cosines, const float* sines, size_t head_siz
 
 // ---- attention over one KV block --------------------------------------------
 
+PITH_INLINE __m512 load_cache(const float* p) { return _mm512_loadu_ps(p); }
 PITH_INLINE __m512 load_cache(const uint16_t* p) {
   return load_half16(reinterpret_cast<const uint8_t*>(p));
 }
 PITH_INLINE __m512 load_cache(const int8_t* p) {
   return _mm512_cvtepi32_ps(
       _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+PITH_INLINE __m512 load_cache(const float* p, __mmask16 mask) {
+  return _mm512_maskz_loadu_ps(mask, p);
 }
 PITH_INLINE __m512 load_cache(const uint16_t* p, __mmask16 mask) {
   return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, p));
@@ -622,6 +626,7 @@ const Kernels kAvx512Kernels = {
     .silu_mul = silu_mul,
     .add = add,
     .rope = rope,
+    .attend_f32 = attend<float>,
     .attend_f16 = attend<uint16_t>,
     .attend_int8 = attend<int8_t>,
     .to_half = to_half,

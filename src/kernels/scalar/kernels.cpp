@@ -46,8 +46,7 @@ struct Place {
 };
 
 Place place_of(size_t rows, size_t row) {
-  size_t panel = 0;
-  while (panel_begin(rows, panel + 1) <= row) ++panel;
+  const size_t panel = panel_of(rows, row);
   const size_t first = panel_begin(rows, panel);
   return {first, panel_begin(rows, panel + 1) - first, row - first};
 }
@@ -233,6 +232,7 @@ void rope(float* head, const float* cosines, const float* sines, size_t head_siz
   }
 }
 
+float cache_element(const float* p, size_t at) { return p[at]; }
 float cache_element(const uint16_t* p, size_t at) { return float_from_half(p[at]); }
 float cache_element(const int8_t* p, size_t at) { return static_cast<float>(p[at]); }
 
@@ -307,6 +307,7 @@ const Kernels kScalarKernels = {
     .silu_mul = silu_mul,
     .add = add,
     .rope = rope,
+    .attend_f32 = attend<float>,
     .attend_f16 = attend<uint16_t>,
     .attend_int8 = attend<int8_t>,
     .to_half = to_half,

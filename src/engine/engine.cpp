@@ -1,0 +1,284 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "model/forward.h"
+
+namespace pith {
+namespace {
+
+constexpr int32_t kMostRows = 4096;
+constexpr size_t kNone = std::numeric_limits<size_t>::max();
+
+int32_t blocks_for(int64_t tokens) {
+  return static_cast<int32_t>((tokens + kKvBlock - 1) / kKvBlock);
+}
+
+// What the system says can still be given out without swapping; unlimited if unknown.
+size_t available_memory() {
+  std::ifstream info("/proc/meminfo");
+  std::string key;
+  size_t kilobytes = 0;
+  for (std::string unit; info >> key >> kilobytes; std::getline(info, unit)) {
+    if (key == "MemAvailable:") return kilobytes * 1024;
+  }
+  return std::numeric_limits<size_t>::max();
+}
+
+Result<EngineOptions> resolve(const ModelConfig& config, const EngineOptions& options) {
+  EngineOptions resolved = options;
+  if (resolved.context_tokens == 0) resolved.context_tokens = config.context;
+  if (resolved.context_tokens < 1 || resolved.context_tokens > config.context) {
+    return fail(ErrorCode::usage, "a context of {} tokens: the model takes 1 to {}",
+                resolved.context_tokens, config.context);
+  }
+  if (resolved.kv_tokens == 0) resolved.kv_tokens = resolved.context_tokens;
+  if (resolved.kv_tokens < 1 ||
+      resolved.kv_tokens > int64_t{std::numeric_limits<int32_t>::max()} * kKvBlock / 2) {
+    return fail(ErrorCode::usage, "a KV cache of {} tokens cannot be", resolved.kv_tokens);
+  }
+  if (resolved.max_rows < 1 || resolved.max_rows > kMostRows) {
+    return fail(ErrorCode::usage, "steps of {} rows: 1 to {} can be", resolved.max_rows, kMostRows);
+  }
+  return resolved;
+}
+
+}  // namespace
+
+struct Engine::Impl {
+  struct Sequence {
+    int32_t length = 0;
+    std::vector<BlockId> blocks;
+  };
+
+  // What a step adds to one sequence.
+  struct Growth {
+    Sequence* sequence;
+    int32_t rows;
+  };
+
+  Impl(std::shared_ptr<const Model> model_in, ThreadPool& pool, const EngineOptions& options_in,
+       KvCache cache_in)
+      : model(std::move(model_in)),
+        options(options_in),
+        cache(std::move(cache_in)),
+        forward(model, pool, static_cast<size_t>(options_in.max_rows)) {}
+
+  Sequence& at(SequenceId id) {
+    const auto found = sequences.find(id);
+    PITH_CHECK(found != sequences.end());
+    return found->second;
+  }
+
+  SequenceId add(Sequence sequence) {
+    const SequenceId id = next_id++;
+    sequences.emplace(id, std::move(sequence));
+    return id;
+  }
+
+  void shrink(Sequence& sequence, int32_t length) {
+    const auto keep = static_cast<size_t>(blocks_for(length));
+    while (sequence.blocks.size() > keep) {
+      cache.release(sequence.blocks.back());
+      sequence.blocks.pop_back();
+    }
+    sequence.length = length;
+  }
+
+  Status check(std::span<const Row> rows);
+  Status check_room() const;
+  void grow();
+  void list_rows(std::span<const Row> rows);
+
+  std::shared_ptr<const Model> model;
+  EngineOptions options;
+  KvCache cache;
+  Forward forward;
+  std::map<SequenceId, Sequence> sequences;
+  SequenceId next_id = 0;
+
+  std::map<SequenceId, Growth> growths;  // of the step at hand
+  std::vector<ForwardRow> forward_rows;
+  std::vector<size_t> outputs;        // rows that want anything
+  std::vector<size_t> wanted_logits;  // their places in `outputs`
+  std::vector<size_t> hidden_place;   // by row; kNone if not wanted
+  std::vector<size_t> logits_place;   // by row; kNone if not wanted
+  size_t last_prefill_row = 0;
+};
+
+// The rows are well formed; fills `growths`.
+Status Engine::Impl::check(std::span<const Row> rows) {
+  if (rows.size() > static_cast<size_t>(options.max_rows)) {
+    return fail(ErrorCode::usage, "a step of {} rows: this engine takes {}", rows.size(),
+                options.max_rows);
+  }
+  growths.clear();
+  for (const Row& row : rows) {
+    if (row.token < 0 || row.token >= model->config().vocabulary) {
+      return fail(ErrorCode::usage, "the token {} is not in the vocabulary of {}", row.token,
+                  model->config().vocabulary);
+    }
+    const auto found = sequences.find(row.sequence);
+    if (found == sequences.end()) {
+      return fail(ErrorCode::usage, "there is no sequence {}", row.sequence);
+    }
+    ++growths.try_emplace(row.sequence, Growth{&found->second, 0}).first->second.rows;
+  }
+  return check_room();
+}
+
+// Context and free blocks suffice for `growths`, copies of shared blocks included.
+Status Engine::Impl::check_room() const {
+  int64_t needed = 0;
+  std::map<BlockId, int32_t> copies;  // of shared blocks, by the sequences that write to them
+  for (const auto& [id, growth] : growths) {
+    const int32_t length = growth.sequence->length + growth.rows;
+    if (length > options.context_tokens) {
+      return fail(ErrorCode::exhausted, "the context is full: {} tokens are needed, it has {}",
+                  length, options.context_tokens);
+    }
+    needed += blocks_for(length) - static_cast<int64_t>(growth.sequence->blocks.size());
+    if (growth.sequence->length % kKvBlock != 0) {
+      const BlockId last = growth.sequence->blocks.back();
+      if (cache.shared(last) && ++copies[last] < cache.references(last)) ++needed;
+    }
+  }
+  if (needed > cache.free_blocks()) {
+    return fail(ErrorCode::exhausted,
+                "the KV cache is full: {} tokens more are needed, {} of its {} are free",
+                needed * kKvBlock, int64_t{cache.free_blocks()} * kKvBlock,
+                int64_t{cache.blocks()} * kKvBlock);
+  }
+  return {};
+}
+
+// Gives every growing sequence blocks of its own to write to.
+void Engine::Impl::grow() {
+  for (auto& [id, growth] : growths) {
+    Sequence& sequence = *growth.sequence;
+    if (sequence.length % kKvBlock != 0 && cache.shared(sequence.blocks.back())) {
+      const BlockId own = cache.allocate();
+      cache.copy(sequence.blocks.back(), own);
+      cache.release(sequence.blocks.back());
+      sequence.blocks.back() = own;
+    }
+    const auto wanted = static_cast<size_t>(blocks_for(sequence.length + growth.rows));
+    while (sequence.blocks.size() < wanted) sequence.blocks.push_back(cache.allocate());
+  }
+}
+
+void Engine::Impl::list_rows(std::span<const Row> rows) {
+  forward_rows.clear();
+  outputs.clear();
+  wanted_logits.clear();
+  hidden_place.assign(rows.size(), kNone);
+  logits_place.assign(rows.size(), kNone);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Row& row = rows[i];
+    Sequence& sequence = *growths.at(row.sequence).sequence;
+    forward_rows.push_back({row.token, sequence.length++, sequence.blocks.data()});
+    if (!row.want_logits && !row.want_hidden) continue;
+    if (row.want_hidden) hidden_place[i] = outputs.size();
+    if (row.want_logits) {
+      logits_place[i] = wanted_logits.size();
+      wanted_logits.push_back(outputs.size());
+    }
+    outputs.push_back(i);
+  }
+}
+
+Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<const Model> model, ThreadPool& pool,
+                                               const EngineOptions& options) {
+  const ModelConfig& config = model->config();
+  PITH_TRY(const EngineOptions resolved, resolve(config, options));
+  const int32_t blocks = blocks_for(resolved.kv_tokens);
+  const size_t bytes = KvCache::block_bytes(config, resolved.kv_type) * static_cast<size_t>(blocks);
+  if (const size_t available = available_memory(); bytes > available) {
+    return fail(ErrorCode::exhausted,
+                "a KV cache of {} tokens takes {:.1f} GB, {:.1f} GB are free: ask for a smaller "
+                "context, fewer branches or an int8 cache",
+                resolved.kv_tokens, static_cast<double>(bytes) * 1e-9,
+                static_cast<double>(available) * 1e-9);
+  }
+  PITH_TRY(KvCache cache, KvCache::create(config, resolved.kv_type, blocks));
+  return std::unique_ptr<Engine>(
+      new Engine(std::make_unique<Impl>(std::move(model), pool, resolved, std::move(cache))));
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+const Model& Engine::model() const { return *impl_->model; }
+const EngineOptions& Engine::options() const { return impl_->options; }
+
+SequenceId Engine::create_sequence() { return impl_->add({}); }
+
+SequenceId Engine::fork(SequenceId parent) {
+  Impl::Sequence copy = impl_->at(parent);
+  for (const BlockId block : copy.blocks) impl_->cache.retain(block);
+  return impl_->add(std::move(copy));
+}
+
+void Engine::release(SequenceId sequence) {
+  impl_->shrink(impl_->at(sequence), 0);
+  impl_->sequences.erase(sequence);
+}
+
+void Engine::truncate(SequenceId sequence, int32_t length) {
+  Impl::Sequence& it = impl_->at(sequence);
+  PITH_CHECK(length >= 0 && length <= it.length);
+  impl_->shrink(it, length);
+}
+
+int32_t Engine::length(SequenceId sequence) const { return impl_->at(sequence).length; }
+
+Status Engine::step(std::span<const Row> rows) {
+  PITH_TRY_VOID(impl_->check(rows));
+  if (rows.empty()) return {};
+  impl_->grow();
+  impl_->list_rows(rows);
+  impl_->forward.run(impl_->cache, impl_->forward_rows, impl_->outputs, impl_->wanted_logits);
+  return {};
+}
+
+std::span<const float> Engine::logits(size_t row) const {
+  PITH_CHECK(row < impl_->logits_place.size() && impl_->logits_place[row] != kNone);
+  return impl_->forward.logits(impl_->logits_place[row]);
+}
+
+std::span<const float> Engine::hidden(size_t row) const {
+  PITH_CHECK(row < impl_->hidden_place.size() && impl_->hidden_place[row] != kNone);
+  return impl_->forward.hidden(impl_->hidden_place[row]);
+}
+
+Status Engine::prefill(SequenceId sequence, std::span<const TokenId> tokens) {
+  const auto chunk = static_cast<size_t>(impl_->options.max_rows);
+  const int32_t before = length(sequence);
+  std::vector<Row> rows;
+  for (size_t begin = 0; begin < tokens.size(); begin += chunk) {
+    const size_t end = std::min(begin + chunk, tokens.size());
+    rows.clear();
+    for (size_t i = begin; i < end; ++i) {
+      rows.push_back({tokens[i], sequence, /*want_logits=*/i + 1 == tokens.size()});
+    }
+    if (Status status = step(rows); !status) {
+      truncate(sequence, before);
+      return status;
+    }
+    impl_->last_prefill_row = rows.size() - 1;
+  }
+  return {};
+}
+
+size_t Engine::last_prefill_row() const { return impl_->last_prefill_row; }
+
+int64_t Engine::free_kv_tokens() const { return int64_t{impl_->cache.free_blocks()} * kKvBlock; }
+
+size_t Engine::kv_bytes_per_token() const { return impl_->cache.block_bytes() / kKvBlock; }
+
+}  // namespace pith

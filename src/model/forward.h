@@ -1,0 +1,77 @@
+// The forward pass of one step.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "model/attention.h"
+#include "model/kv_cache.h"
+#include "model/linear.h"
+#include "model/model.h"
+
+namespace pith {
+
+// Rotary position embedding (arXiv 2104.09864), with Llama 3's frequency divisors.
+class RotaryTable {
+ public:
+  RotaryTable(const ModelConfig& config, size_t max_rows);
+
+  // Angles of the rows' positions; call once a step.
+  void set_position(size_t row, int32_t position);
+  const float* cosines(size_t row) const { return cosines_.data() + row * frequencies_.size(); }
+  const float* sines(size_t row) const { return sines_.data() + row * frequencies_.size(); }
+
+ private:
+  std::vector<float> frequencies_;  // [D/2], radians a position
+  std::vector<float> cosines_;      // [T, D/2]
+  std::vector<float> sines_;        // [T, D/2]
+};
+
+// Owns the buffers of a step. One caller at a time.
+class Forward {
+ public:
+  // `pool` must outlive this.
+  Forward(std::shared_ptr<const Model> model, ThreadPool& pool, size_t max_rows);
+
+  // Runs all layers on `rows`, writing their keys and values to `cache`; the
+  // blocks they write to must be theirs alone. Then the final norm for the rows
+  // whose index is in `outputs` (ascending), and the head for those of them
+  // whose place in `outputs` is in `wanted_logits` (ascending).
+  void run(KvCache& cache, const std::vector<ForwardRow>& rows, std::span<const size_t> outputs,
+           std::span<const size_t> wanted_logits);
+
+  // Of the last run. hidden: by place in `outputs`, [C]; logits: by place in
+  // `wanted_logits`, [V].
+  std::span<const float> hidden(size_t place) const;
+  std::span<const float> logits(size_t place) const;
+
+ private:
+  void embed(const std::vector<ForwardRow>& rows);
+  void attention_block(KvCache& cache, int32_t layer, const std::vector<ForwardRow>& rows);
+  void mlp_block(int32_t layer);
+  void finish(std::span<const size_t> outputs, std::span<const size_t> wanted_logits);
+  void place_in_cache(KvCache& cache, int32_t layer, const ForwardRow& row, size_t index);
+
+  std::shared_ptr<const Model> model_;
+  ThreadPool& pool_;
+  const Kernels& kernels_;
+  RotaryTable rotary_;
+  Attention attention_;
+  Activations activations_;
+  size_t rows_ = 0;              // T
+  std::vector<float> x_;         // [T, C] the residual stream
+  std::vector<float> normed_;    // [T, C]
+  std::vector<float> queries_;   // [T, H, D]
+  std::vector<float> keys_;      // [T, G, D]
+  std::vector<float> values_;    // [T, G, D]
+  std::vector<float> attended_;  // [T, H, D]
+  std::vector<float> gate_;      // [T, F]
+  std::vector<float> up_;        // [T, F]
+  std::vector<float> hidden_;    // [outputs, C]
+  std::vector<float> logits_;    // [wanted_logits, V]
+};
+
+}  // namespace pith
