@@ -200,7 +200,7 @@ TEST(GgufFlaws, SumOfSizesOverflows) {
   const uint64_t quarter = (uint64_t{1} << 60) - 8;  // of 2^64 bytes, less one alignment
   GgufWriter writer;
   for (int i = 0; i < 4; ++i) {
-    writer.tensor({"w" + std::to_string(i),
+    writer.tensor({fmt::format("w{}", i),
                    {quarter},
                    kF32,
                    std::vector<uint8_t>(32),

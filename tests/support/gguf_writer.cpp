@@ -60,8 +60,7 @@ GgufWriter& GgufWriter::i32s(std::string_view key, const std::vector<int32_t>& v
 }
 
 GgufWriter& GgufWriter::raw(std::string_view key, GgufType type, std::span<const uint8_t> payload) {
-  keys_.string(key).number(type).append(payload);
-  ++key_count_;
+  keys_.push_back({std::string(key), type, {payload.begin(), payload.end()}});
   return *this;
 }
 
@@ -77,12 +76,23 @@ GgufWriter& GgufWriter::floats(std::string_view name, std::vector<uint64_t> shap
   return tensor({std::string(name), std::move(shape), 0, data.bytes(), {}});
 }
 
+GgufWriter& GgufWriter::without_key(std::string_view key) {
+  std::erase_if(keys_, [&](const Key& entry) { return entry.name == key; });
+  return *this;
+}
+
+GgufWriter& GgufWriter::without_tensor(std::string_view name) {
+  std::erase_if(tensors_, [&](const WriterTensor& tensor) { return tensor.name == name; });
+  return *this;
+}
+
 std::vector<uint8_t> GgufWriter::bytes() const {
   ByteWriter file;
   ByteWriter data;
   file.number(magic).number(version);
-  file.number(claimed_tensors.value_or(tensors_.size())).number(claimed_keys.value_or(key_count_));
-  file.append(keys_.bytes());
+  file.number(claimed_tensors.value_or(tensors_.size()))
+      .number(claimed_keys.value_or(keys_.size()));
+  for (const Key& key : keys_) file.string(key.name).number(key.type).append(key.payload);
   for (const WriterTensor& tensor : tensors_) {
     data.pad(alignment);
     file.string(tensor.name).number(static_cast<uint32_t>(tensor.shape.size()));

@@ -74,6 +74,10 @@ class GgufWriter {
   GgufWriter& floats(std::string_view name, std::vector<uint64_t> shape,
                      std::span<const float> values);
 
+  // Takes back what was added under a name.
+  GgufWriter& without_key(std::string_view key);
+  GgufWriter& without_tensor(std::string_view name);
+
   std::vector<uint8_t> bytes() const;
   bool write(const std::string& path) const;  // false when the file cannot be written
 
@@ -84,8 +88,12 @@ class GgufWriter {
   std::optional<uint64_t> claimed_tensors;
 
  private:
-  ByteWriter keys_;
-  uint64_t key_count_ = 0;
+  struct Key {
+    std::string name;
+    GgufType type;
+    std::vector<uint8_t> payload;
+  };
+  std::vector<Key> keys_;
   std::vector<WriterTensor> tensors_;
 };
 
