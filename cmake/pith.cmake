@@ -1,6 +1,13 @@
 # Flags and the three kinds of target that every folder uses.
 find_package(Threads REQUIRED)
-find_package(fmt REQUIRED)
+if(CMAKE_CROSSCOMPILING)
+  # Only headers of the build machine are of use, and only where the target has none.
+  add_library(fmt::fmt INTERFACE IMPORTED)
+  target_compile_definitions(fmt::fmt INTERFACE FMT_HEADER_ONLY)
+  target_compile_options(fmt::fmt INTERFACE "SHELL:-idirafter /usr/include")
+else()
+  find_package(fmt REQUIRED)
+endif()
 
 add_library(pith_flags INTERFACE)
 target_compile_options(pith_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
