@@ -9,8 +9,8 @@
 namespace pith {
 
 enum class AnswerKind {
-  number,   // free-form mathematics: \boxed{}, "answer is", "####", last number
-  choice,   // a letter A to J
+  number,  // free-form mathematics: \boxed{}, "answer is", "####", last number
+  choice,  // a letter A to J
   yes_no,
 };
 

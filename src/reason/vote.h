@@ -10,14 +10,14 @@
 namespace pith {
 
 struct Ballot {
-  std::string answer;           // empty: the branch gave none; it joins no group
+  std::string answer;               // empty: the branch gave none; it joins no group
   double mean_log_probability = 0;  // of the branch's tokens, natural logarithm
 };
 
 struct AnswerGroup {
-  std::string answer;           // as its best branch wrote it
-  std::vector<size_t> members;  // indices of ballots, ascending
-  double share = 0;             // members / ballots that gave an answer
+  std::string answer;               // as its best branch wrote it
+  std::vector<size_t> members;      // indices of ballots, ascending
+  double share = 0;                 // members / ballots that gave an answer
   double mean_log_probability = 0;  // over the members
 };
 
