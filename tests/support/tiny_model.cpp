@@ -115,7 +115,7 @@ void write_config(const TinySpec& spec, GgufWriter& file) {
   const auto key = [&](const char* name) { return fmt::format("{}.{}", spec.architecture, name); };
   file.string("general.architecture", spec.architecture).string("general.name", spec.name);
   file.u32(key("block_count"), spec.layers);
-  file.u32(key("context_length"), kTinyContext);
+  file.u32(key("context_length"), spec.context);
   file.u32(key("embedding_length"), spec.width);
   file.u32(key("feed_forward_length"), spec.mlp_width);
   file.u32(key("attention.head_count"), spec.query_heads);

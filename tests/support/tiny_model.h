@@ -13,6 +13,9 @@
 
 namespace pith {
 
+inline constexpr uint32_t kTinyVocabulary = 320;  // V
+inline constexpr uint32_t kTinyContext = 512;
+
 // Sizes by the letters of model/config.h.
 struct TinySpec {
   std::string name;          // of the golden file
@@ -25,14 +28,12 @@ struct TinySpec {
   uint32_t query_heads = 4;        // H
   uint32_t kv_heads = 2;           // G
   uint32_t head_size = 16;         // D
+  uint32_t context = kTinyContext;
   DType matrix_type = DType::f32;  // of all matrices; norms and biases stay F32
 
   // The same model, wide enough for the types with blocks of 256.
   TinySpec wide() const;
 };
-
-inline constexpr uint32_t kTinyVocabulary = 320;  // V
-inline constexpr uint32_t kTinyContext = 512;
 
 // One of each family: "qwen2-tied", "qwen2", "qwen3", "llama3".
 std::vector<TinySpec> tiny_specs();

@@ -1,0 +1,36 @@
+// A tiny model with an engine on it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/engine.h"
+#include "support/tiny_model.h"
+
+namespace pith::testing {
+
+struct TinyEngine {
+  std::vector<uint8_t> bytes;  // of the model file
+  std::unique_ptr<ThreadPool> pool;
+  std::unique_ptr<Engine> engine;
+
+  Engine* operator->() const { return engine.get(); }
+  Engine& operator*() const { return *engine; }
+};
+
+// Fails the test when the engine cannot be made.
+TinyEngine make_engine(const TinySpec& spec, int threads = 1, const EngineOptions& options = {});
+
+// Throws, and so fails the test, with the error's message.
+void must(const Status& status);
+
+// Deterministic tokens, the same for the same `salt`.
+std::vector<TokenId> some_tokens(size_t count, uint64_t salt);
+
+// The logits after the last of `tokens`, on a sequence of their own.
+std::vector<float> logits_after(Engine& engine, const std::vector<TokenId>& tokens);
+
+// A copy of the last step's logits of a row.
+std::vector<float> copy_logits(const Engine& engine, size_t row);
+
+}  // namespace pith::testing
