@@ -71,16 +71,23 @@ void unpack_q3_k(const uint8_t* p, SuperBlock& block) {
   block.d_min = 0;
 }
 
-// Q4_K: d, d_min, scales [12], nibbles [128]: each 32 bytes hold two groups.
+// Nibbles as Q4_K and Q5_K have them: each 32 bytes hold two groups of 32.
+void unpack_nibbles(const uint8_t* qs, SuperBlock& block) {
+  for (int pair = 0; pair < 4; ++pair) {
+    for (int i = 0; i < 32; ++i) {
+      block.q[pair * 64 + i] = qs[pair * 32 + i] & 15;
+      block.q[pair * 64 + 32 + i] = qs[pair * 32 + i] >> 4;
+    }
+  }
+}
+
+// Q4_K: d, d_min, scales [12], nibbles [128].
 void unpack_q4_k(const uint8_t* p, SuperBlock& block) {
   block.d = load_u16(p);
   block.d_min = load_u16(p + 2);
   unpack_k_scales(p + 4, block);
   const uint8_t* qs = p + 16;
-  for (int i = 0; i < kSuperInputs; ++i) {
-    const uint8_t byte = qs[i / 64 * 32 + i % 32];
-    block.q[i] = i % 64 < 32 ? byte & 15 : byte >> 4;
-  }
+  unpack_nibbles(qs, block);
 }
 
 // Q5_K: as Q4_K with the fifth bits [32] before the nibbles, one bit a group.
@@ -90,25 +97,26 @@ void unpack_q5_k(const uint8_t* p, SuperBlock& block) {
   unpack_k_scales(p + 4, block);
   const uint8_t* high = p + 16;
   const uint8_t* qs = p + 48;
-  for (int i = 0; i < kSuperInputs; ++i) {
-    const uint8_t byte = qs[i / 64 * 32 + i % 32];
-    const int low = i % 64 < 32 ? byte & 15 : byte >> 4;
-    block.q[i] = static_cast<uint8_t>(low | ((high[i % 32] >> (i / 32)) & 1) << 4);
+  unpack_nibbles(qs, block);
+  for (int g = 0; g < 8; ++g) {
+    for (int i = 0; i < 32; ++i) {
+      block.q[g * 32 + i] |= static_cast<uint8_t>((high[i] >> g & 1) << 4);
+    }
   }
 }
 
 // Q6_K: low nibbles [128], high bits [64], signed scales [16], d.
 void unpack_q6_k(const uint8_t* p, SuperBlock& block) {
-  const uint8_t* low = p;
-  const uint8_t* high = p + 128;
-  for (int i = 0; i < kSuperInputs; ++i) {
-    const int half = i / 128;
-    const int quarter = i % 128 / 32;
-    const int j = i % 32;
-    const uint8_t byte = low[half * 64 + quarter % 2 * 32 + j];
-    const int low4 = quarter < 2 ? byte & 15 : byte >> 4;
-    const int high2 = (high[half * 32 + j] >> (quarter * 2)) & 3;
-    block.q[i] = static_cast<uint8_t>(low4 | high2 << 4);
+  for (int half = 0; half < 2; ++half) {
+    const uint8_t* low = p + half * 64;
+    const uint8_t* high = p + 128 + half * 32;
+    uint8_t* q = block.q + half * 128;
+    for (int i = 0; i < 32; ++i) {
+      q[i] = static_cast<uint8_t>((low[i] & 15) | (high[i] & 3) << 4);
+      q[i + 32] = static_cast<uint8_t>((low[i + 32] & 15) | (high[i] >> 2 & 3) << 4);
+      q[i + 64] = static_cast<uint8_t>(low[i] >> 4 | (high[i] >> 4 & 3) << 4);
+      q[i + 96] = static_cast<uint8_t>(low[i + 32] >> 4 | (high[i] >> 6) << 4);
+    }
   }
   std::memcpy(block.scales, p + 192, 16);
   std::memset(block.minimums, 0, 16);
@@ -160,38 +168,55 @@ void unpack_simple(DType type, const uint8_t* p, SimpleBlock& block) {
     std::memcpy(&high, p, sizeof high);
     p += 4;
   }
+  for (int i = 0; i < 16; ++i) {
+    block.q[i] = p[i] & 15;
+    block.q[i + 16] = p[i] >> 4;
+  }
   for (int i = 0; i < kBlockInputs; ++i) {
-    const int low = i < 16 ? p[i] & 15 : p[i - 16] >> 4;
     if (type == DType::iq4_nl) {
-      block.q[i] = static_cast<uint8_t>(kIq4NlValues[low] + 128);
-    } else {
-      block.q[i] = static_cast<uint8_t>(low | (high >> i & 1) << 4);
+      block.q[i] = static_cast<uint8_t>(kIq4NlValues[block.q[i]] + 128);
+    } else if (high != 0) {
+      block.q[i] |= static_cast<uint8_t>((high >> i & 1) << 4);
     }
   }
 }
 
-// Adds one output's 32 stored weights to the planes of a block (zeroed before).
-void put_block(int bits, const uint8_t* q, int output, uint8_t* planes) {
-  for (int i = 0; i < kBlockInputs; ++i) {
-    const int vector = i / 4;
-    const size_t at = static_cast<size_t>(output * 4 + i % 4);
-    const int value = q[i];
-    uint8_t* plane = planes;
-    if (bits == 8) {
-      plane[static_cast<size_t>(vector) * 64 + at] = static_cast<uint8_t>(value);
-      continue;
+uint32_t load_u32(const uint8_t* p) {
+  uint32_t value;
+  std::memcpy(&value, p, sizeof value);
+  return value;
+}
+
+void store_u32(uint8_t* p, uint32_t value) { std::memcpy(p, &value, sizeof value); }
+
+// Puts one output's 32 stored weights into the planes of a block, four inputs, one
+// 32-bit word, at a time: word v of the weights belongs to vector v.
+void put_block(int bits, const uint8_t* q, size_t output, uint8_t* planes) {
+  uint32_t words[8];
+  for (size_t v = 0; v < 8; ++v) words[v] = load_u32(q + 4 * v);
+  uint8_t* at = planes + output * 4;
+  if (bits == 8) {
+    for (size_t v = 0; v < 8; ++v) store_u32(at + 64 * v, words[v]);
+    return;
+  }
+  if (bits >= 4) {  // nibbles: vectors 0 to 3 low, 4 to 7 high
+    constexpr uint32_t nibble = 0x0f0f0f0f;
+    for (size_t v = 0; v < 4; ++v) {
+      store_u32(at + 64 * v, (words[v] & nibble) | (words[v + 4] & nibble) << 4);
     }
-    int rest = value;
-    if (bits >= 4) {  // nibbles: vectors 0 to 3 low, 4 to 7 high
-      plane[static_cast<size_t>(vector % 4) * 64 + at] |=
-          static_cast<uint8_t>((value & 15) << (vector / 4 * 4));
-      plane += 256;
-      rest = value >> 4;
-    }
-    if (bits == 5) plane[at] |= static_cast<uint8_t>(rest << vector);
-    if (bits == 6 || bits == 2) {  // vectors 0 to 3 in the first, 4 to 7 in the second
-      plane[static_cast<size_t>(vector / 4) * 64 + at] |=
-          static_cast<uint8_t>(rest << (vector % 4 * 2));
+    for (uint32_t& word : words) word = word >> 4 & nibble;
+    at += 256;
+  }
+  if (bits == 5) {  // bit v of the plane belongs to vector v
+    uint32_t plane = 0;
+    for (size_t v = 0; v < 8; ++v) plane |= (words[v] & 0x01010101) << v;
+    store_u32(at, plane);
+  }
+  if (bits == 6 || bits == 2) {  // vectors 0 to 3 in the first plane, 4 to 7 in the second
+    for (size_t half = 0; half < 2; ++half) {
+      uint32_t plane = 0;
+      for (size_t v = 0; v < 4; ++v) plane |= (words[4 * half + v] & 0x03030303) << 2 * v;
+      store_u32(at + 64 * half, plane);
     }
   }
 }
@@ -218,7 +243,7 @@ void pack_super_tile(DType type, PackedFormat format, const uint8_t* rows, size_
         }
       }
       for (int b = 0; b < kSuperInputs / kBlockInputs; ++b) {
-        put_block(info.bits, block.q + b * kBlockInputs, static_cast<int>(o),
+        put_block(info.bits, block.q + b * kBlockInputs, o,
                   weights + static_cast<size_t>(b) * block_bytes(format));
       }
     }
@@ -238,7 +263,7 @@ void pack_simple_tile(DType type, PackedFormat format, const uint8_t* rows, size
       unpack_simple(type, rows + (first + o) * stride + b * source_bytes, block);
       store_u16(out + (b * kTileOutputs + o) * 2, block.scale);
       if (info.has_min) store_u16(minimums + (b * kTileOutputs + o) * 2, block.minimum);
-      put_block(info.bits, block.q, static_cast<int>(o), weights + b * block_bytes(format));
+      put_block(info.bits, block.q, o, weights + b * block_bytes(format));
     }
   }
 }

@@ -117,8 +117,6 @@ TEST_P(RandomOperations, EqualTheSimpleModel) {
         fits = fits && after.sequences.at(id).tokens.size() <= 400;
       }
       const Status status = engine->step(rows);
-      // A step may need a block more while it runs than it holds afterwards, when
-      // both holders of a shared block write to it; it never needs fewer.
       if (status) {
         ASSERT_TRUE(fits);
         simple = after;
