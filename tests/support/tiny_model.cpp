@@ -37,8 +37,8 @@ uint64_t mix(uint64_t x) {
 // Adds a model's tensors to a file.
 class TensorWriter {
  public:
-  TensorWriter(GgufWriter& file, DType type, bool dequantized)
-      : file_(file), type_(type), dequantized_(dequantized) {}
+  TensorWriter(GgufWriter& file, const TinySpec& spec)
+      : file_(file), type_(spec.matrix_type), stored_as_f32_(spec.stored_as_f32) {}
 
   // Weights of variance about 1 / inputs, so that sizes stay as they are.
   void matrix(const std::string& name, uint64_t inputs, uint64_t outputs) {
@@ -46,7 +46,7 @@ class TensorWriter {
     std::vector<float> values(inputs * outputs);
     for (size_t i = 0; i < values.size(); ++i) values[i] = tiny_uniform(name, i) * scale;
     std::vector<uint8_t> blocks = quantize_row(type_, values);
-    if (!dequantized_) {
+    if (!stored_as_f32_) {
       file_.tensor({name, {inputs, outputs}, static_cast<uint32_t>(type_), blocks, {}});
       return;
     }
@@ -66,7 +66,7 @@ class TensorWriter {
 
   GgufWriter& file_;
   DType type_;
-  bool dequantized_;
+  bool stored_as_f32_;
 };
 
 void write_layer(const TinySpec& spec, uint32_t index, TensorWriter& out) {
@@ -204,11 +204,11 @@ float tiny_uniform(std::string_view tensor, uint64_t index) {
   return static_cast<float>(bits >> 40) * 0x1p-23f - 1.0f;
 }
 
-GgufWriter tiny_model(const TinySpec& spec, bool dequantized) {
+GgufWriter tiny_model(const TinySpec& spec) {
   GgufWriter file;
   write_config(spec, file);
   write_vocabulary(spec, file);
-  TensorWriter out(file, spec.matrix_type, dequantized);
+  TensorWriter out(file, spec);
   out.matrix("token_embd.weight", spec.width, kTinyVocabulary);
   for (uint32_t i = 0; i < spec.layers; ++i) write_layer(spec, i, out);
   out.norm("output_norm.weight", spec.width);

@@ -23,13 +23,16 @@ struct TinySpec {
   bool tied_head = false;
   bool rope_scaling = false;  // Llama 3's, with a tensor of divisors
   uint32_t layers = 3;
-  uint32_t width = 64;             // C
-  uint32_t mlp_width = 96;         // F
-  uint32_t query_heads = 4;        // H
-  uint32_t kv_heads = 2;           // G
-  uint32_t head_size = 16;         // D
+  uint32_t width = 64;       // C
+  uint32_t mlp_width = 96;   // F
+  uint32_t query_heads = 4;  // H
+  uint32_t kv_heads = 2;     // G
+  uint32_t head_size = 16;   // D
   uint32_t context = kTinyContext;
   DType matrix_type = DType::f32;  // of all matrices; norms and biases stay F32
+  // The values of matrix_type, stored as F32: what a loss-free computation on the
+  // quantised file must equal.
+  bool stored_as_f32 = false;
 
   // The same model, wide enough for the types with blocks of 256.
   TinySpec wide() const;
@@ -42,9 +45,7 @@ TinySpec tiny_spec(std::string_view name);
 // The value of element `index` of a tensor: uniform over 2^24 levels of [-1, 1).
 float tiny_uniform(std::string_view tensor, uint64_t index);
 
-// The model as a GGUF file, with a byte-level tokenizer and a chat template. With
-// `dequantized`, a quantised type's values stored as F32: what a loss-free
-// computation on the quantised file must equal.
-GgufWriter tiny_model(const TinySpec& spec, bool dequantized = false);
+// The model as a GGUF file, with a byte-level tokenizer and a chat template.
+GgufWriter tiny_model(const TinySpec& spec);
 
 }  // namespace pith
