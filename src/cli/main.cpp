@@ -54,8 +54,10 @@ int run(int argc, char** argv) {
 }  // namespace pith::cli
 
 int main(int argc, char** argv) {
-  // A reader that goes away (pith list | head) is an error of write(), not a signal.
+  // A reader that goes away (pith list | head) and a file that grows past its limit
+  // are errors of write(), not signals.
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
   const int status = pith::cli::run(argc, argv);
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
   if (errno != EPIPE) {

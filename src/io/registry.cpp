@@ -45,7 +45,7 @@ bool is_repository(std::string_view text) {
 }
 
 bool is_relative_path(std::string_view text) {
-  return is_plain_name(text, "._-/{}") && text.find("..") == text.npos &&
+  return is_plain_name(text, "._-/{}") && text[0] != '/' && text.find("..") == text.npos &&
          text.find("//") == text.npos;
 }
 
