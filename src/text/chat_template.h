@@ -54,14 +54,17 @@ struct RenderedPrompt {
   size_t boundary_piece = 0;
 };
 
+// The day that Llama 3's own template names when it is told none.
+inline constexpr std::string_view kTemplateDate = "26 Jul 2024";
+
 // The conversation, followed by the header of the assistant's turn.
-// `date` ("26 Jul 2024") goes where Llama 3 wants one. Without `thinking`, a
+// `date` (as in kTemplateDate) goes where Llama 3 wants one. Without `thinking`, a
 // template that knows it has the turn begin with an empty thought (Qwen3,
 // DeepSeek-R1); with it, earlier turns are shown as the family wants them.
 // Errors: usage (no messages, a system message that is not the first).
 Result<RenderedPrompt> render_chat(ChatTemplate chat_template,
                                    std::span<const ChatMessage> messages,
-                                   std::string_view date = "26 Jul 2024", bool thinking = true);
+                                   std::string_view date = kTemplateDate, bool thinking = true);
 
 // The pieces joined, for showing; tokens come from encode_prompt in text/prompt.h.
 std::string prompt_text(const RenderedPrompt& prompt);

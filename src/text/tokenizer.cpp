@@ -18,7 +18,7 @@ namespace {
 constexpr std::string_view kEndNames[] = {
     "<|im_end|>",      "<|endoftext|>", "<|eot_id|>",    "<|eom_id|>",
     "<|end_of_text|>", "<|end|>",       "<end_of_turn>", "<｜end▁of▁sentence｜>",
-    "<|fim_pad|>",     "<|repo_name|>", "<|file_sep|>",
+    "<|fim_pad|>",     "<|repo_name|>", "<reponame>",    "<|file_sep|>",
 };
 
 // Tokens that open a turn or a text. With those above they are control tokens
