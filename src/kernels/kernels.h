@@ -31,6 +31,9 @@ static constexpr size_t panel_of(size_t rows, size_t row) {
   return panel;
 }
 
+// Inputs of which none is larger than this become q = 0, or 127 / x could overflow.
+inline constexpr float kNoActivation = 0x1p-120f;
+
 // Activations in 8 bits: x ~ scale * q, |q| <= 127. For k formats one scale covers
 // 256 inputs, for s formats 32. The sums are what formats with an offset or a
 // minimum need beside the dot product. Each array holds the panels one after the

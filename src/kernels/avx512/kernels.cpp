@@ -281,7 +281,7 @@ void quantize_super(const float* x, size_t n, const PanelRow& row) {
       largest = _mm512_max_ps(largest, _mm512_abs_ps(_mm512_loadu_ps(x + i)));
     }
     const float max = _mm512_reduce_max_ps(largest);
-    const __m512 inverse = _mm512_set1_ps(max > 0 ? 127.0f / max : 0.0f);
+    const __m512 inverse = _mm512_set1_ps(max > kNoActivation ? 127.0f / max : 0.0f);
     a.scales[s * row.rows + row.index] = max / 127.0f;
     for (size_t b = 0; b < 8; ++b) {
       const __m256i q =
@@ -306,7 +306,7 @@ void quantize_simple(const float* x, size_t n, const PanelRow& row) {
     const __m512 low = _mm512_loadu_ps(x + b * 32);
     const __m512 high = _mm512_loadu_ps(x + b * 32 + 16);
     const float max = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high)));
-    const __m256i q = to_int8(low, high, _mm512_set1_ps(max > 0 ? 127.0f / max : 0.0f));
+    const __m256i q = to_int8(low, high, _mm512_set1_ps(max > kNoActivation ? 127.0f / max : 0.0f));
     const size_t cell = b * row.rows + row.index;
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(a.q + cell * 32), q);
     const int sum =

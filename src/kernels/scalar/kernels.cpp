@@ -162,7 +162,7 @@ void matmul(const MatmulArgs& args) {
 float quantize_group(const float* x, size_t n, int8_t* q) {
   float largest = 0;
   for (size_t i = 0; i < n; ++i) largest = std::fmax(largest, std::fabs(x[i]));
-  const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+  const float inverse = largest > kNoActivation ? 127.0f / largest : 0.0f;
   for (size_t i = 0; i < n; ++i) q[i] = static_cast<int8_t>(std::lrintf(x[i] * inverse));
   return largest / 127.0f;
 }
