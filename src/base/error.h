@@ -56,6 +56,9 @@ std::string printable(std::string_view text, std::size_t limit = 120);
 #define PITH_CONCAT_INNER(a, b) a##b
 #define PITH_CONCAT(a, b) PITH_CONCAT_INNER(a, b)
 
+// The arguments of these are a declaration and names; parentheses would break them.
+// NOLINTBEGIN(bugprone-macro-parentheses)
+
 // PITH_TRY(auto x, f()): x = *f(), or return f()'s error from this function.
 #define PITH_TRY(target, expression) \
   PITH_TRY_INNER(PITH_CONCAT(pith_try_, __LINE__), target, expression)
@@ -68,3 +71,4 @@ std::string printable(std::string_view text, std::size_t limit = 120);
 #define PITH_TRY_VOID(expression)                    \
   if (auto pith_status = (expression); !pith_status) \
   return tl::unexpected<::pith::Error>(std::move(pith_status).error())
+// NOLINTEND(bugprone-macro-parentheses)

@@ -299,6 +299,7 @@ Result<TensorEntry> read_tensor(ByteReader& reader, uint64_t alignment) {
 // corrupt when two tensors share bytes or share a name.
 Status check_distinct(const ByteReader& reader, const std::vector<TensorEntry>& entries) {
   std::vector<const TensorEntry*> sorted;
+  sorted.reserve(entries.size());
   for (const TensorEntry& entry : entries) sorted.push_back(&entry);
   const auto clash = [&](auto&& before, auto&& clashes, const char* how) -> Status {
     std::sort(sorted.begin(), sorted.end(), before);
