@@ -5,6 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "reason/term.h"
+#include "reason/words.h"
+
 namespace pith {
 namespace {
 
@@ -12,68 +15,9 @@ namespace {
 // A pair of brackets costs two.
 constexpr int kMaxDepth = 64;
 
-// How tightly an expression holds together: what needs parentheses inside what.
-enum class Binding { relation, sum, negation, product, power, atom };
-
-struct Term {
-  std::string text;
-  std::optional<Rational> number;
-  Binding binding = Binding::atom;
-};
-
-Term number_term(const Rational& value) {
-  const Binding binding = value.numerator < 0  ? Binding::negation
-                          : value.is_integer() ? Binding::atom
-                                               : Binding::product;
-  return {to_string(value), value, binding};
-}
-
-std::string parenthesised(const Term& term, Binding least) {
-  return term.binding >= least ? term.text : "(" + term.text + ")";
-}
-
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
-template <size_t N>
-bool contains(const std::array<std::string_view, N>& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-// Names of mathematics, which are never units although they are words.
-constexpr std::array<std::string_view, 41> kMathNames = {
-    "alpha", "and",     "arccos", "arcsin", "arctan", "beta", "cos",   "cot",    "csc",
-    "delta", "epsilon", "exp",    "frac",   "gamma",  "inf",  "kappa", "lambda", "ln",
-    "log",   "matrix",  "mu",     "nu",     "omega",  "or",   "phi",   "pi",     "pm",
-    "psi",   "rho",     "root",   "sec",    "sigma",  "sin",  "sqrt",  "tan",    "tau",
-    "theta", "union",   "varphi", "xi",     "zeta"};
-
-// Units of one or two letters; "m" only with a space before it, as "5m" may be a product.
-constexpr std::array<std::string_view, 18> kShortUnits = {"cm", "mm", "km", "dm", "kg", "mg",
-                                                          "ml", "cl", "ft", "in", "yd", "mi",
-                                                          "oz", "lb", "hr", "kw", "gb", "mb"};
-constexpr std::array<std::string_view, 5> kLetterUnits = {"m", "g", "s", "h", "l"};
-
-// Currencies that are written before the number.
-constexpr std::array<std::string_view, 8> kCurrencyNames = {"usd", "us",  "eur", "gbp",
-                                                            "rs",  "inr", "cad", "aud"};
-
-bool is_unit(std::string_view name, bool after_space) {
-  if (contains(kMathNames, name)) return false;
-  if (name.size() == 1) return after_space && contains(kLetterUnits, name);
-  if (contains(kShortUnits, name)) return true;
-  const bool word = name.size() >= 3 && name.find_first_of("aeiou") != std::string_view::npos;
-  return word && after_space;
-}
 
 // A recursive-descent reader. `position_` only grows, except for one-token
 // look-ahead; every failure is final.
@@ -116,7 +60,7 @@ class ExpressionReader {
     const size_t limit = std::min(text_.size(), position_ + kLongestName);
     size_t end = position_;
     while (end < limit && is_letter(text_[end])) ++end;
-    return lower(text_.substr(position_, end - position_));
+    return lower_case(text_.substr(position_, end - position_));
   }
   bool accept_name(std::string_view name) {
     skip_spaces();
@@ -210,7 +154,7 @@ class ExpressionReader {
   void skip_currency() {
     skip_spaces();
     const std::string name = name_ahead();
-    if (!contains(kCurrencyNames, name)) return;
+    if (!is_currency(name)) return;
     size_t after = position_ + name.size();
     while (after < text_.size() && (is_space(text_[after]) || text_[after] == '.')) ++after;
     if (after < text_.size() && is_digit(text_[after])) position_ = after;
@@ -339,14 +283,6 @@ class ExpressionReader {
     return left;
   }
 
-  static Term add_terms(const Term& left, const Term& right, char op) {
-    if (left.number && right.number && op != '~') {
-      const Rational operand = op == '-' ? negate(*right.number) : *right.number;
-      if (const auto value = add(*left.number, operand)) return number_term(*value);
-    }
-    return {left.text + op + parenthesised(right, Binding::product), std::nullopt, Binding::sum};
-  }
-
   // product := signed { ("*" | "/" | nothing) power }
   Term product() {
     Term left = signed_power();
@@ -382,23 +318,10 @@ class ExpressionReader {
     if (peek() == '(' || peek() == '[' || peek() == '{') return true;
     if (!is_letter(peek()) || typed_union()) return false;
     const std::string name = name_ahead();
-    constexpr std::array<std::string_view, 7> kNotFactors = {"and",     "in", "or",   "pct",
-                                                             "percent", "pm", "union"};
-    if (contains(kNotFactors, name)) return false;
-    return !(left.number && is_unit(name, after_space()));
-  }
-
-  static Term multiply_terms(const Term& left, const Term& right, char op) {
-    if (left.number && right.number) {
-      const auto value =
-          op == '/' ? divide(*left.number, *right.number) : multiply(*left.number, *right.number);
-      if (value) return number_term(*value);
+    for (const std::string_view word : {"and", "in", "or", "pct", "percent", "pm", "union"}) {
+      if (name == word) return false;
     }
-    const std::string a = parenthesised(left, Binding::negation);
-    const std::string b = parenthesised(right, op == '/' ? Binding::power : Binding::product);
-    const bool needs_sign = op == '/' || (!b.empty() && is_digit(b.front()));
-    return {a + (needs_sign ? std::string(1, op) : "") + b, std::nullopt,
-            left.binding == Binding::negation ? Binding::negation : Binding::product};
+    return !(left.number && is_unit(name, after_space()));
   }
 
   // signed := { "-" | "+" } power
@@ -409,8 +332,7 @@ class ExpressionReader {
     }
     Term term = power_term();
     if (!negative) return term;
-    if (term.number) return number_term(negate(*term.number));
-    return {"-" + parenthesised(term, Binding::product), std::nullopt, Binding::negation};
+    return negated(term);
   }
 
   // power := atom { "'" | "_" atom } ["!"] ["^" signed]
@@ -418,8 +340,11 @@ class ExpressionReader {
     if (++depth_ > kMaxDepth) return fail();
     Term base = atom();
     while (!failed_ && (peek() == '_' || peek() == '\'')) base = subscript(base);
-    if (!failed_ && peek() == '!' && peek_at(1) != '=') base = factorial(base);
-    if (!failed_ && accept('^')) base = raise(base, signed_power());
+    if (!failed_ && peek() == '!' && peek_at(1) != '=') {
+      ++position_;
+      base = factorial(base);
+    }
+    if (!failed_ && accept('^')) base = raised(base, signed_power());
     --depth_;
     return base;
   }
@@ -428,30 +353,6 @@ class ExpressionReader {
     if (text_[position_++] == '\'') return {base.text + "'", std::nullopt, Binding::atom};
     const Term index = atom();
     return {base.text + "_" + index.text, std::nullopt, Binding::atom};
-  }
-
-  Term factorial(const Term& base) {
-    ++position_;
-    const auto small = [](const Rational& n) {
-      return n.is_integer() && n.numerator >= 0 && n.numerator <= 33;  // 34! does not fit
-    };
-    if (!base.number || !small(*base.number)) {
-      return {parenthesised(base, Binding::atom) + "!", std::nullopt, Binding::atom};
-    }
-    Int128 value = 1;
-    for (Int128 i = 2; i <= base.number->numerator; ++i) value *= i;
-    return number_term({value, 1});
-  }
-
-  static Term raise(const Term& base, const Term& exponent) {
-    const bool small = exponent.number && exponent.number->is_integer() &&
-                       exponent.number->numerator > -1000 && exponent.number->numerator < 1000;
-    if (base.number && small) {
-      const auto value = power(*base.number, static_cast<int>(exponent.number->numerator));
-      if (value) return number_term(*value);
-    }
-    return {parenthesised(base, Binding::atom) + "^" + parenthesised(exponent, Binding::atom),
-            std::nullopt, Binding::power};
   }
 
   Term atom() {
@@ -495,7 +396,7 @@ class ExpressionReader {
     if (name.size() == kLongestName) return fail();
     position_ += name.size();
     if (name == "frac" || name == "root") return two_arguments(name);
-    if (name == "sqrt") return square_root();
+    if (name == "sqrt") return radical();
     if (name == "matrix" && peek() == '(') return matrix();
     return {name, std::nullopt, Binding::atom};
   }
@@ -508,22 +409,15 @@ class ExpressionReader {
     const Term second = sum();
     if (failed_ || !accept(')')) return fail();
     if (name == "frac") return multiply_terms(first, second, '/');
-    if (first.number == Rational{2, 1}) return square_root_of(second);
+    if (first.number == Rational{2, 1}) return square_root(second);
     return {"root(" + first.text + "," + second.text + ")", std::nullopt, Binding::atom};
   }
 
-  Term square_root() {
+  Term radical() {
     skip_spaces();
-    if (is_digit(peek())) return square_root_of(number_literal());
-    if (peek() == '(') return square_root_of(bracket());
-    return square_root_of(atom());
-  }
-
-  static Term square_root_of(const Term& radicand) {
-    if (radicand.number) {
-      if (const auto root = exact_sqrt(*radicand.number)) return number_term(*root);
-    }
-    return {"sqrt(" + radicand.text + ")", std::nullopt, Binding::atom};
+    if (is_digit(peek())) return square_root(number_literal());
+    if (peek() == '(') return square_root(bracket());
+    return square_root(atom());
   }
 
   Term matrix() {
@@ -607,7 +501,7 @@ class ExpressionReader {
 
   static std::string without_leading_zeros(std::string_view digits) {
     const size_t first = std::min(digits.find_first_not_of('0'), digits.size() - 1);
-    return lower(digits.substr(first));
+    return lower_case(digits.substr(first));
   }
 
   static constexpr size_t kLongestName = 64;

@@ -202,9 +202,9 @@ Finder finder(AnswerKind kind) {
 
 std::optional<string_view> find_answer(string_view solution, AnswerKind kind) {
   const Finder find = finder(kind);
-  if (const auto boxed = last_boxed(solution)) {
-    if (const auto answer = find.in_phrase(*boxed)) return answer;
-  }
+  auto boxed = last_boxed(solution);
+  if (!boxed) boxed = open_boxed(solution);
+  if (const auto answer = boxed ? find.in_phrase(*boxed) : std::nullopt) return answer;
   for (const string_view phrase : answer_phrases(solution, kPhrases)) {
     if (const auto answer = find.in_phrase(phrase)) return answer;
   }

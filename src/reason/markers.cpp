@@ -51,6 +51,51 @@ size_t box_command(string_view text, size_t at) {
   return 0;
 }
 
+struct Boxes {
+  std::optional<string_view> closed;  // content of the last one that is closed
+  size_t open_content = kNone;        // where that of the last open one begins
+};
+
+// One pass with a stack of the braces that are open.
+Boxes scan_boxes(string_view text) {
+  struct Brace {
+    size_t content;
+    bool box;
+  };
+  Boxes boxes;
+  std::vector<Brace> open;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\') {
+      const size_t command = box_command(text, i);
+      size_t next = i + command;
+      while (command > 0 && next < text.size() && is_space(text[next])) ++next;
+      if (command > 0 && next < text.size() && text[next] == '{') {
+        open.push_back({next + 1, true});
+        boxes.open_content = next + 1;
+        i = next;
+      } else if (command > 0) {
+        const size_t end = std::min(text.find_first_of(" \n$.,", next), text.size());
+        if (end > next) boxes.closed = text.substr(next, end - next);
+        i = end - 1;
+      } else {
+        ++i;  // an escaped brace is no brace
+      }
+    } else if (c == '{') {
+      open.push_back({i + 1, false});
+    } else if (c == '}' && !open.empty()) {
+      const Brace brace = open.back();
+      open.pop_back();
+      const string_view content = text.substr(brace.content, i - brace.content);
+      if (brace.box && !is_blank(content)) boxes.closed = content;
+      if (brace.content == boxes.open_content) boxes.open_content = kNone;
+    } else if (c == '\n' && i + 1 < text.size() && text[i + 1] == '\n') {
+      open.clear();
+    }
+  }
+  return boxes;
+}
+
 // ---- Phrases
 
 bool ends_sentence(string_view text, size_t at) {
@@ -218,43 +263,12 @@ string_view unwrapped(string_view text) {
 
 }  // namespace
 
-std::optional<string_view> last_boxed(string_view text) {
-  struct Open {
-    size_t content;
-    bool box;
-  };
-  std::vector<Open> open;
-  std::optional<string_view> closed;
-  size_t pending = kNone;  // content of the last box that is still open
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '\\') {
-      const size_t command = box_command(text, i);
-      size_t next = i + command;
-      while (command > 0 && next < text.size() && is_space(text[next])) ++next;
-      if (command > 0 && next < text.size() && text[next] == '{') {
-        open.push_back({next + 1, true});
-        pending = next + 1;
-        i = next;
-      } else if (command > 0) {
-        const size_t end = std::min(text.find_first_of(" \n$.,", next), text.size());
-        if (end > next) closed = text.substr(next, end - next);
-        i = end - 1;
-      } else {
-        ++i;  // an escaped brace is no brace
-      }
-    } else if (c == '{') {
-      open.push_back({i + 1, false});
-    } else if (c == '}' && !open.empty()) {
-      const string_view content = text.substr(open.back().content, i - open.back().content);
-      if (open.back().box && !is_blank(content)) closed = content;
-      open.pop_back();
-    } else if (c == '\n' && i + 1 < text.size() && text[i + 1] == '\n') {
-      open.clear();
-    }
-  }
-  if (closed || pending == kNone) return closed;
-  const string_view rest = text.substr(pending, text.find('\n', pending) - pending);
+std::optional<string_view> last_boxed(string_view text) { return scan_boxes(text).closed; }
+
+std::optional<string_view> open_boxed(string_view text) {
+  const size_t begin = scan_boxes(text).open_content;
+  if (begin == kNone) return std::nullopt;
+  const string_view rest = text.substr(begin, text.find('\n', begin) - begin);
   return is_blank(rest) ? std::nullopt : std::optional(trim(rest));
 }
 

@@ -8,10 +8,12 @@
 
 namespace pith {
 
-// What the last \boxed{..} or \fbox{..} holds (the outer one of nested ones); with
-// none that is closed, what follows the last one that is still open. Blank ones do
-// not count. A box does not span a blank line.
+// What the last \boxed{..} or \fbox{..} holds (the outer one of nested ones). Blank
+// ones do not count. A box does not span a blank line.
 std::optional<std::string_view> last_boxed(std::string_view text);
+
+// What follows, on its line, the last \boxed{ that nothing closes: a box in the making.
+std::optional<std::string_view> open_boxed(std::string_view text);
 
 // What follows "answer is", "answer:", a heading "Final answer" or "####", to the end
 // of its sentence or formula. The last ones first; at most `limit` of them.

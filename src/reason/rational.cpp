@@ -181,9 +181,8 @@ std::optional<Rational> parse_decimal(std::string_view digits) {
 }
 
 std::string to_string(const Rational& a) {
-  std::string text = to_string(a.numerator);
-  if (!a.is_integer()) text += "/" + to_string(a.denominator);
-  return text;
+  if (a.is_integer()) return to_string(a.numerator);
+  return to_string(a.numerator) + '/' + to_string(a.denominator);
 }
 
 }  // namespace pith

@@ -1,0 +1,122 @@
+// One branch of an answer: what the model has written so far, and when it is made
+// to stop thinking and to answer. No engine here, so that every rule can be tested
+// with tokens made by hand.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/sampler.h"
+#include "reason/answer.h"
+#include "text/tokenizer.h"
+
+namespace pith {
+
+enum class FinishReason {
+  stop,       // the model ended its turn
+  budget,     // its budget of tokens was used up
+  context,    // the context or the KV cache was full
+  cancelled,  // the user asked to stop
+};
+std::string_view finish_reason_name(FinishReason reason);
+
+// Most tokens that are sampled for a forced answer, once its opening has been read.
+// The longest answers of MATH-500 take about 40.
+inline constexpr int32_t kForcedAnswerTokens = 48;
+
+// What all branches of a question have in common. Immutable while they run.
+struct BranchPlan {
+  int32_t budget_tokens = 0;                  // sampled before the limit is reached; 1 or more
+  FinishReason limit = FinishReason::budget;  // what the limit stands for
+  // With `force_answer`, a branch that reaches its limit without a boxed answer, or
+  // ends its turn without any answer, reads `closing` and samples up to
+  // kForcedAnswerTokens more.
+  bool force_answer = false;
+  AnswerKind kind = AnswerKind::number;
+  std::string thinking_end;  // what closes the family's thoughts; empty: it has none
+  std::string closing;       // ends in an open \boxed{
+  std::vector<TokenId> closing_ids;
+  std::string closing_from_thought;  // the same, closing a thought first
+  std::vector<TokenId> closing_from_thought_ids;
+
+  // A plan without forced answers, for plain generation.
+  static BranchPlan plain(int32_t budget_tokens, FinishReason limit);
+  // A plan whose branches always answer; `thinking_end` as in text/chat_template.h.
+  static BranchPlan answering(const Tokenizer& tokenizer, int32_t budget_tokens, AnswerKind kind,
+                              std::string_view thinking_end);
+
+  // Tokens beyond the budget that a branch may take: those it reads and samples to
+  // give its answer.
+  int32_t allowance_tokens() const;
+};
+
+// Borrows the tokenizer and the plan. Move-only in spirit: one per sequence.
+class Branch {
+ public:
+  // `stream` numbers the branch for the sampler.
+  Branch(const Tokenizer& tokenizer, const BranchPlan& plan, uint64_t stream)
+      : tokenizer_(&tokenizer), plan_(&plan), stream_(stream) {}
+
+  // Takes the next sampled token. Returns the text that this completed, a forced
+  // closing included; valid until the next call. Not on a finished branch (CHECKed).
+  std::string_view accept(const SampledToken& token);
+  // Ends the branch as it stands. Returns the last of its text.
+  std::string_view stop(FinishReason reason);
+
+  bool finished() const { return phase_ == Phase::finished; }
+  // What the model must read before the next token can be sampled; empty once finished.
+  std::span<const TokenId> pending() const { return pending_; }
+  // Whether only tokens with text may be sampled next: a forced answer must not be empty.
+  bool needs_text() const { return phase_ == Phase::answering && !slot_has_text_; }
+
+  uint64_t stream() const { return stream_; }
+  std::span<const SampledToken> samples() const { return samples_; }
+  std::span<const TokenId> history() const { return history_; }  // ids of the samples
+  int32_t sampled_tokens() const { return static_cast<int32_t>(samples_.size()); }
+  int32_t read_tokens() const { return read_tokens_; }  // of a forced closing
+  const std::string& text() const { return text_; }
+  FinishReason finish_reason() const { return reason_; }
+  // Mean of the samples' natural logarithms; 0 without samples.
+  double mean_log_probability() const;
+  // What the branch answers; empty when it says nothing that counts as an answer,
+  // never empty after a forced answer.
+  std::string answer() const;
+
+ private:
+  enum class Phase { free, answering, finished };
+
+  void write(TokenId token);
+  void write_text(std::string_view text);
+  void end_free(FinishReason reason);
+  void open_answer();
+  void read_answer(TokenId token);
+  void finish();
+  bool in_thought() const;
+  bool must_be_asked(FinishReason reason) const;
+  std::string_view answer_part() const;
+
+  const Tokenizer* tokenizer_;
+  const BranchPlan* plan_;
+  uint64_t stream_;
+  Phase phase_ = Phase::free;
+  FinishReason reason_ = FinishReason::cancelled;
+  Utf8Stream utf8_;
+  std::string text_;
+  std::string fresh_;  // text of the last accept()
+  std::vector<SampledToken> samples_;
+  std::vector<TokenId> history_;
+  std::vector<TokenId> pending_;
+  double log_probability_ = 0;
+  int32_t read_tokens_ = 0;
+  // Of the forced answer:
+  size_t slot_begin_ = 0;  // in text_
+  int32_t slot_tokens_ = 0;
+  int32_t open_braces_ = 1;
+  bool slot_escape_ = false;  // the last character was a backslash
+  bool slot_has_text_ = false;
+};
+
+}  // namespace pith

@@ -1,0 +1,111 @@
+#include "reason/conversation.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "text/prompt.h"
+
+namespace pith {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Removes the oldest question with what was answered. False when only the last
+// question (and a system message) is left.
+bool drop_oldest_turn(std::vector<ChatMessage>& messages) {
+  const auto is_user = [](const ChatMessage& message) { return message.role == Role::user; };
+  const auto first = std::find_if(messages.begin(), messages.end(), is_user);
+  if (first == messages.end()) return false;
+  const auto second = std::find_if(first + 1, messages.end(), is_user);
+  if (second == messages.end()) return false;
+  messages.erase(first, second);
+  return true;
+}
+
+}  // namespace
+
+double Reply::prefill_tokens_per_s() const {
+  return prefill_s > 0 ? (prompt_tokens - reused_tokens) / prefill_s : 0;
+}
+
+double Reply::decode_tokens_per_s() const { return decode_s > 0 ? reply_tokens / decode_s : 0; }
+
+Conversation::Conversation(Engine& engine, const Tokenizer& tokenizer, ChatTemplate chat_template)
+    : engine_(&engine), tokenizer_(&tokenizer), chat_template_(chat_template), sequence_(engine) {}
+
+Result<std::vector<TokenId>> Conversation::fitting_prompt(std::vector<ChatMessage>& messages,
+                                                          const ReplyOptions& options,
+                                                          int32_t& dropped) {
+  const int32_t context = engine_->options().context_tokens;
+  int32_t reserve = std::max(context / 4, 1);
+  if (options.most_tokens > 0) reserve = std::min(reserve, options.most_tokens);
+  while (true) {
+    PITH_TRY(const RenderedPrompt rendered,
+             render_chat(chat_template_, messages, kTemplateDate, options.thinking));
+    std::vector<TokenId> ids = encode_prompt(*tokenizer_, rendered).ids;
+    if (static_cast<int64_t>(ids.size()) + reserve <= context) return ids;
+    if (!drop_oldest_turn(messages)) {
+      return fail(ErrorCode::exhausted,
+                  "the message is too long: the prompt has {} tokens, the context takes {} and "
+                  "keeps {} for the reply",
+                  ids.size(), context, reserve);
+    }
+    ++dropped;
+  }
+}
+
+// Truncates the sequence to what it has in common with the prompt, but for the last
+// token, which must be read to have logits. Returns the tokens kept.
+size_t Conversation::keep_common(const std::vector<TokenId>& prompt) {
+  const size_t most = std::min(cached_.size(), prompt.size() - 1);
+  const auto differs = std::mismatch(
+      cached_.begin(), cached_.begin() + static_cast<ptrdiff_t>(most), prompt.begin());
+  const auto common = static_cast<size_t>(differs.first - cached_.begin());
+  engine_->truncate(sequence_.id(), static_cast<int32_t>(common));
+  cached_.resize(common);
+  return common;
+}
+
+// Whatever stopped the reading, the sequence's length says how much was read.
+void Conversation::note_cached(const std::vector<TokenId>& prompt, std::span<const TokenId> reply) {
+  cached_ = prompt;
+  cached_.insert(cached_.end(), reply.begin(), reply.end());
+  cached_.resize(static_cast<size_t>(engine_->length(sequence_.id())));
+}
+
+Result<Reply> Conversation::reply(std::vector<ChatMessage>& messages, const ReplyOptions& options,
+                                  DecodeObserver& observer) {
+  Reply reply;
+  PITH_TRY(const std::vector<TokenId> prompt,
+           fitting_prompt(messages, options, reply.dropped_turns));
+  const auto start = Clock::now();
+  const size_t reused = keep_common(prompt);
+  const std::span<const TokenId> fresh = std::span(prompt).subspan(reused);
+  const auto logits_row = read_prompt(*engine_, sequence_.id(), fresh, observer);
+  note_cached(prompt, {});
+  if (!logits_row) return tl::unexpected<Error>(logits_row.error());
+  reply.prefill_s = seconds_since(start);
+  reply.prompt_tokens = static_cast<int32_t>(prompt.size());
+  reply.reused_tokens = static_cast<int32_t>(reused);
+
+  const int32_t room = engine_->options().context_tokens - reply.prompt_tokens;
+  const bool limited = options.most_tokens > 0 && options.most_tokens < room;
+  const BranchPlan plan = limited ? BranchPlan::plain(options.most_tokens, FinishReason::budget)
+                                  : BranchPlan::plain(room, FinishReason::context);
+  Branch branch(*tokenizer_, plan, next_stream_++);
+  const Status status = decode(*engine_, *tokenizer_, {&branch, 1}, {&sequence_, 1}, *logits_row,
+                               options.sampling, FinishedSequence::keep, observer);
+  note_cached(prompt, branch.history());
+  PITH_TRY_VOID(status);
+  reply.decode_s = seconds_since(start) - reply.prefill_s;
+  reply.text = branch.text();
+  reply.finish_reason = branch.finish_reason();
+  reply.reply_tokens = branch.sampled_tokens();
+  return reply;
+}
+
+}  // namespace pith

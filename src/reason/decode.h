@@ -1,0 +1,78 @@
+// The loop that all generation goes through: one engine step per token over all
+// branches that are still at work.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "engine/engine.h"
+#include "reason/branch.h"
+
+namespace pith {
+
+// Owns a sequence of an engine and releases it. Move-only; the engine must outlive it.
+class OwnedSequence {
+ public:
+  OwnedSequence() = default;
+  explicit OwnedSequence(Engine& engine) : engine_(&engine), id_(engine.create_sequence()) {}
+  OwnedSequence(OwnedSequence&& other) noexcept { swap(other); }
+  OwnedSequence& operator=(OwnedSequence&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~OwnedSequence() { reset(); }
+
+  // Shares the past with this one.
+  OwnedSequence fork() const { return OwnedSequence(*engine_, engine_->fork(id_)); }
+  void reset() {
+    if (engine_ != nullptr) engine_->release(id_);
+    engine_ = nullptr;
+  }
+  bool empty() const { return engine_ == nullptr; }
+  SequenceId id() const { return id_; }
+
+ private:
+  OwnedSequence(Engine& engine, SequenceId id) : engine_(&engine), id_(id) {}
+  void swap(OwnedSequence& other) {
+    std::swap(engine_, other.engine_);
+    std::swap(id_, other.id_);
+  }
+
+  Engine* engine_ = nullptr;
+  SequenceId id_ = -1;
+};
+
+// Told of what happens while a prompt is read and branches are decoded, on the
+// calling thread. Override what is of interest; keep it quick.
+class DecodeObserver {
+ public:
+  virtual ~DecodeObserver() = default;
+  virtual void on_prefill(int32_t /*done_tokens*/, int32_t /*prompt_tokens*/) {}
+  // `text` is what became complete, often empty; the branch has been updated.
+  virtual void on_token(size_t /*index*/, const Branch& /*branch*/, std::string_view /*text*/) {}
+  virtual void on_finish(size_t /*index*/, const Branch& /*branch*/) {}
+  // Asked before every step: true ends all branches that are at work.
+  virtual bool cancelled() { return false; }
+};
+
+// Reads `tokens` onto the sequence in steps of the engine's size. Returns the row
+// of the last step that has the logits after the last token. Errors: those of
+// Engine::step; cancelled.
+Result<size_t> read_prompt(Engine& engine, SequenceId sequence, std::span<const TokenId> tokens,
+                           DecodeObserver& observer);
+
+// What becomes of the sequence of a branch that is finished.
+enum class FinishedSequence { keep, release };
+
+// Runs all branches to their ends. sequences[i] holds the prompt of branches[i], and
+// the engine's last step has, at `logits_row`, the logits after it. Branches that the
+// context or the KV cache has no room for end with `context`, the last ones first.
+// Errors: those of Engine::step but `exhausted`; the branches then stand as they were.
+Status decode(Engine& engine, const Tokenizer& tokenizer, std::span<Branch> branches,
+              std::span<OwnedSequence> sequences, size_t logits_row,
+              const SamplingOptions& sampling, FinishedSequence when_finished,
+              DecodeObserver& observer);
+
+}  // namespace pith

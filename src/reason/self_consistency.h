@@ -1,0 +1,84 @@
+// Self-consistency (arXiv 2203.11171): several branches answer one prompt, and the
+// answer that most of them give wins.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/engine.h"
+#include "engine/sampler.h"
+#include "reason/answer.h"
+#include "reason/branch.h"
+#include "reason/decode.h"
+#include "reason/vote.h"
+
+namespace pith {
+
+// What a question is asked with when the user gives no system prompt.
+inline constexpr std::string_view kReasoningPrompt =
+    "Please reason step by step, and put your final answer within \\boxed{}.";
+
+inline constexpr int32_t kMostBranches = 256;
+
+struct SelfConsistencyOptions {
+  int32_t branches = 8;          // 1 to kMostBranches
+  int32_t budget_tokens = 1024;  // that each branch may sample before it must answer; 1 or more
+  AnswerKind kind = AnswerKind::number;
+  SamplingOptions sampling;   // temperature 0 makes all branches the same
+  uint64_t first_stream = 0;  // branch i draws from stream first_stream + i
+  std::string thinking_end;   // what closes the family's thoughts; empty: it has none
+};
+
+struct BranchResult {
+  std::string text;    // all the model wrote, with the closing of a forced answer
+  std::string answer;  // empty only when the branch gave none and was cut off
+  int32_t tokens = 0;  // sampled, plus those of a forced closing
+  FinishReason finish_reason = FinishReason::stop;
+  double mean_log_probability = 0;  // of the sampled tokens, natural logarithm
+  std::vector<SampledToken> samples;
+};
+
+struct SelfConsistencyResult {
+  int32_t prompt_tokens = 0;
+  int32_t completion_tokens = 0;  // of all branches
+  std::vector<BranchResult> branches;
+  std::vector<AnswerGroup> groups;  // winner first; empty when no branch answered
+  // The branch that speaks for the winner: its likeliest member. The first branch
+  // when nobody answered.
+  size_t best_branch = 0;
+  double confidence = 0;  // the winner's share of the votes
+  double prefill_s = 0;
+  double first_token_s = 0;  // from the start
+  double decode_s = 0;
+  double total_s = 0;
+
+  double prefill_tokens_per_s() const;
+  double decode_tokens_per_s() const;  // all branches together
+  bool cancelled() const;              // a branch was
+};
+
+// Tokens of KV cache with which self_consistency() never runs out of room: the
+// prompt once, and what each branch adds to it.
+int64_t kv_tokens_needed(const Tokenizer& tokenizer, int32_t prompt_tokens,
+                         const SelfConsistencyOptions& options);
+
+// Reads the prompt once and decodes all branches together. Every branch is the same,
+// to the bit, as it would be alone with its stream. A branch takes at most
+// budget_tokens + BranchPlan::allowance_tokens() tokens; where the context leaves
+// less, it must answer earlier, and its finish reason is `context`.
+//
+// All sequences are released, whatever happens. A cancel while branches decode is no
+// error: they end as they stand. Errors: usage (an option out of range, an empty
+// prompt), exhausted (the context has no room for the prompt and an answer),
+// cancelled (while the prompt was read).
+Result<SelfConsistencyResult> self_consistency(Engine& engine, const Tokenizer& tokenizer,
+                                               std::span<const TokenId> prompt,
+                                               const SelfConsistencyOptions& options,
+                                               DecodeObserver& observer);
+
+}  // namespace pith

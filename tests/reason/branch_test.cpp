@@ -1,0 +1,190 @@
+// The rules by which a branch stops thinking and answers, with tokens made by hand.
+#include "reason/branch.h"
+
+#include <gtest/gtest.h>
+
+#include "reason/tiny_reasoner.h"
+
+namespace pith {
+namespace {
+
+class BranchTest : public ::testing::Test {
+ protected:
+  BranchTest() : tokenizer_(testing::tiny_tokenizer(tiny_spec("qwen2"))) {}
+
+  BranchPlan plan(int32_t budget, std::string_view thinking_end = "",
+                  AnswerKind kind = AnswerKind::number) const {
+    return BranchPlan::answering(tokenizer_, budget, kind, thinking_end);
+  }
+
+  // Samples the text's tokens one after the other until the branch is finished.
+  // Returns what the branch passed on.
+  std::string write(Branch& branch, std::string_view text) const {
+    std::string seen;
+    for (const TokenId id : tokenizer_.encode(text, true)) {
+      if (branch.finished()) break;
+      seen += branch.accept({id, -0.5f});
+    }
+    return seen;
+  }
+
+  Tokenizer tokenizer_;
+};
+
+TEST_F(BranchTest, ATurnThatAnswersEndsByItself) {
+  const BranchPlan plan = this->plan(1000);
+  Branch branch(tokenizer_, plan, 3);
+  EXPECT_EQ(branch.stream(), 3u);
+  EXPECT_EQ(write(branch, "9 * 2 is \\boxed{18}.<|im_end|>"), "9 * 2 is \\boxed{18}.");
+  EXPECT_TRUE(branch.finished());
+  EXPECT_TRUE(branch.pending().empty());
+  EXPECT_EQ(branch.finish_reason(), FinishReason::stop);
+  EXPECT_EQ(branch.answer(), "18");
+  EXPECT_EQ(branch.read_tokens(), 0);
+  EXPECT_DOUBLE_EQ(branch.mean_log_probability(), -0.5);
+}
+
+TEST_F(BranchTest, EachTokenIsReadBeforeTheNext) {
+  const BranchPlan plan = this->plan(1000);
+  Branch branch(tokenizer_, plan, 0);
+  const TokenId id = tokenizer_.encode("x", false)[0];
+  branch.accept({id, 0});
+  ASSERT_EQ(branch.pending().size(), 1u);
+  EXPECT_EQ(branch.pending()[0], id);
+}
+
+TEST_F(BranchTest, TheBudgetEndsTheThinkingAndAsksForTheAnswer) {
+  const std::string thought = "Let me think about this";
+  const BranchPlan plan =
+      this->plan(static_cast<int32_t>(tokenizer_.encode(thought, false).size()));
+  Branch branch(tokenizer_, plan, 0);
+  EXPECT_EQ(write(branch, thought), thought + plan.closing);
+  ASSERT_FALSE(branch.finished());
+  EXPECT_EQ(branch.pending().size(), 1 + plan.closing_ids.size());
+  EXPECT_EQ(tokenizer_.decode(branch.pending().subspan(1)), plan.closing);
+  EXPECT_TRUE(branch.needs_text());
+  write(branch, "18} and more");
+  EXPECT_TRUE(branch.finished());
+  EXPECT_EQ(branch.finish_reason(), FinishReason::budget);
+  EXPECT_EQ(branch.answer(), "18");
+  EXPECT_EQ(branch.text(), thought + plan.closing + "18}");
+}
+
+TEST_F(BranchTest, ABoxThatTheBudgetCutsOpenIsAskedForAgain) {
+  const std::string thought = "so it is \\boxed{1";
+  const BranchPlan plan =
+      this->plan(static_cast<int32_t>(tokenizer_.encode(thought, false).size()));
+  Branch branch(tokenizer_, plan, 0);
+  write(branch, thought + "18}");
+  EXPECT_EQ(branch.answer(), "18");
+}
+
+TEST_F(BranchTest, AnAnswerGivenBeforeTheLimitStands) {
+  const std::string thought = "it is \\boxed{18}. Let me check";
+  const BranchPlan plan =
+      this->plan(static_cast<int32_t>(tokenizer_.encode(thought, false).size()));
+  Branch branch(tokenizer_, plan, 0);
+  write(branch, thought);
+  EXPECT_TRUE(branch.finished());
+  EXPECT_EQ(branch.finish_reason(), FinishReason::budget);
+  EXPECT_EQ(branch.answer(), "18");
+  EXPECT_EQ(branch.read_tokens(), 0);
+}
+
+TEST_F(BranchTest, ATurnWithoutAnAnswerIsAskedForOne) {
+  const BranchPlan plan = this->plan(1000);
+  Branch branch(tokenizer_, plan, 0);
+  write(branch, "The capital of France is Paris.<|im_end|>");
+  ASSERT_FALSE(branch.finished());
+  EXPECT_EQ(branch.pending().size(), plan.closing_ids.size());  // the end of the turn is not read
+  write(branch, "Paris}");
+  EXPECT_EQ(branch.answer(), "Paris");
+  EXPECT_EQ(branch.finish_reason(), FinishReason::stop);
+}
+
+TEST_F(BranchTest, ThoughtsAreClosedFirst) {
+  const std::string thought = "<think>\nhm, 7";
+  const BranchPlan plan =
+      this->plan(static_cast<int32_t>(tokenizer_.encode(thought, true).size()), "</think>");
+  Branch branch(tokenizer_, plan, 0);
+  write(branch, thought);
+  EXPECT_EQ(branch.text(), thought + "\n</think>" + plan.closing);
+  EXPECT_EQ(branch.pending().size(), 1 + plan.closing_from_thought_ids.size());
+  write(branch, "18}");
+  EXPECT_EQ(branch.answer(), "18");
+}
+
+TEST_F(BranchTest, WhatStandsInThoughtsIsNoAnswerWhereOneFollows) {
+  const BranchPlan plan = this->plan(1000, "</think>");
+  Branch branch(tokenizer_, plan, 0);
+  write(branch, "<think>\\boxed{3}? No.\n</think>\n\nThe answer is 18.<|im_end|>");
+  EXPECT_EQ(branch.answer(), "18");
+}
+
+TEST_F(BranchTest, ATurnThatEndsInAThoughtIsAskedForAnAnswer) {
+  const BranchPlan plan = this->plan(1000, "</think>");
+  Branch branch(tokenizer_, plan, 0);
+  write(branch, "<think>it is 3<|im_end|>18}");
+  EXPECT_EQ(branch.answer(), "18");
+}
+
+TEST_F(BranchTest, AForcedAnswerTakesBracesAndEndsInTime) {
+  const BranchPlan plan = this->plan(1);
+  Branch nested(tokenizer_, plan, 0);
+  write(nested, "x\\frac{1}{2}} more");
+  EXPECT_EQ(nested.answer(), "\\frac{1}{2}");
+
+  Branch escaped(tokenizer_, plan, 0);
+  write(escaped, "x\\{1, 2\\}} more");
+  EXPECT_EQ(escaped.answer(), "\\{1, 2\\}");
+
+  Branch endless(tokenizer_, plan, 0);
+  write(endless, "x" + std::string(500, '{'));
+  EXPECT_TRUE(endless.finished());
+  EXPECT_LE(endless.sampled_tokens(), 1 + kForcedAnswerTokens);
+  EXPECT_FALSE(endless.answer().empty());
+}
+
+TEST_F(BranchTest, AForcedAnswerIsNeverEmpty) {
+  const BranchPlan plan = this->plan(1);
+  Branch closed(tokenizer_, plan, 0);
+  write(closed, "x}");
+  EXPECT_TRUE(closed.finished());
+  EXPECT_EQ(closed.answer(), "}");
+
+  Branch blank(tokenizer_, plan, 0);
+  write(blank, "x" + std::string(100, ' '));
+  EXPECT_TRUE(blank.finished());
+  EXPECT_FALSE(blank.answer().empty());
+}
+
+TEST_F(BranchTest, UnfinishedCharactersBecomeReplacementCharacters) {
+  const BranchPlan plan = this->plan(2);
+  Branch branch(tokenizer_, plan, 0);
+  EXPECT_EQ(write(branch, "a\xe2"), "a\xef\xbf\xbd" + plan.closing);
+}
+
+TEST_F(BranchTest, StopKeepsWhatIsThere) {
+  const BranchPlan plan = this->plan(1000);
+  Branch branch(tokenizer_, plan, 0);
+  write(branch, "so 5\xe2");
+  EXPECT_EQ(branch.stop(FinishReason::cancelled), "\xef\xbf\xbd");
+  EXPECT_TRUE(branch.finished());
+  EXPECT_TRUE(branch.pending().empty());
+  EXPECT_EQ(branch.finish_reason(), FinishReason::cancelled);
+  EXPECT_EQ(branch.answer(), "5");
+  EXPECT_EQ(branch.stop(FinishReason::context), "");
+  EXPECT_EQ(branch.finish_reason(), FinishReason::cancelled);
+}
+
+TEST_F(BranchTest, PlainGenerationEndsAtItsLimit) {
+  const BranchPlan plan = BranchPlan::plain(3, FinishReason::context);
+  Branch branch(tokenizer_, plan, 0);
+  EXPECT_EQ(write(branch, "xyz!"), "xyz");
+  EXPECT_TRUE(branch.finished());
+  EXPECT_EQ(branch.finish_reason(), FinishReason::context);
+  EXPECT_EQ(plan.allowance_tokens(), 0);
+}
+
+}  // namespace
+}  // namespace pith

@@ -1,0 +1,241 @@
+// The loop on a tiny random model: budgets, equality to the bit, every early end.
+#include "reason/self_consistency.h"
+
+#include <gtest/gtest.h>
+
+#include "reason/tiny_reasoner.h"
+
+namespace pith {
+namespace {
+
+using testing::some_tokens;
+using testing::TinyReasoner;
+
+SelfConsistencyOptions options(int32_t branches, int32_t budget) {
+  SelfConsistencyOptions options;
+  options.branches = branches;
+  options.budget_tokens = budget;
+  options.sampling.temperature = 1.0f;
+  options.sampling.seed = 7;
+  return options;
+}
+
+Result<SelfConsistencyResult> run(TinyReasoner& reasoner, const SelfConsistencyOptions& options,
+                                  size_t prompt_tokens = 20) {
+  DecodeObserver silent;
+  return self_consistency(*reasoner.engine, reasoner.tokenizer, some_tokens(prompt_tokens, 1),
+                          options, silent);
+}
+
+void expect_same(const BranchResult& a, const BranchResult& b) {
+  ASSERT_EQ(a.samples.size(), b.samples.size());
+  for (size_t i = 0; i < a.samples.size(); ++i) {
+    EXPECT_EQ(a.samples[i].token, b.samples[i].token) << i;
+    EXPECT_EQ(a.samples[i].log_probability, b.samples[i].log_probability) << i;
+  }
+  EXPECT_EQ(a.text, b.text);
+  EXPECT_EQ(a.answer, b.answer);
+  EXPECT_EQ(a.tokens, b.tokens);
+  EXPECT_EQ(a.finish_reason, b.finish_reason);
+  EXPECT_EQ(a.mean_log_probability, b.mean_log_probability);
+}
+
+TEST(SelfConsistency, EveryBranchAnswersWithinItsBudget) {
+  TinyReasoner reasoner;
+  const int64_t free_before = reasoner.engine->free_kv_tokens();
+  for (const int32_t budget : {1, 2, 63, 100}) {
+    for (const std::string thinking_end : {"", "</think>"}) {
+      auto asked = options(8, budget);
+      asked.thinking_end = thinking_end;
+      const BranchPlan plan =
+          BranchPlan::answering(reasoner.tokenizer, budget, asked.kind, thinking_end);
+      const auto result = run(reasoner, asked);
+      ASSERT_TRUE(result) << result.error().message;
+      ASSERT_EQ(result->branches.size(), 8u);
+      int32_t tokens = 0;
+      for (const BranchResult& branch : result->branches) {
+        EXPECT_LE(branch.tokens, budget + plan.allowance_tokens());
+        EXPECT_FALSE(branch.answer.empty());
+        EXPECT_LE(branch.mean_log_probability, 0);
+        tokens += branch.tokens;
+      }
+      EXPECT_EQ(result->completion_tokens, tokens);
+      EXPECT_EQ(result->prompt_tokens, 20);
+      EXPECT_FALSE(result->groups.empty());
+      EXPECT_GT(result->confidence, 0);
+      EXPECT_FALSE(result->cancelled());
+      EXPECT_EQ(reasoner.engine->free_kv_tokens(), free_before);
+    }
+  }
+}
+
+TEST(SelfConsistency, BranchesEqualSingleRunsToTheBit) {
+  TinyReasoner together(TinyReasoner::roomy(), 2);
+  const auto all = run(together, options(6, 90));
+  ASSERT_TRUE(all);
+  for (uint64_t i = 0; i < all->branches.size(); ++i) {
+    EngineOptions small_steps = TinyReasoner::roomy();
+    small_steps.max_rows = 5;
+    TinyReasoner alone(small_steps, 1);
+    auto single = options(1, 90);
+    single.first_stream = i;
+    const auto one = run(alone, single);
+    ASSERT_TRUE(one);
+    expect_same(all->branches[i], one->branches[0]);
+  }
+  // Branches are no copies of each other.
+  EXPECT_NE(all->branches[0].text, all->branches[1].text);
+}
+
+TEST(SelfConsistency, TheSeedRepeatsAndMatters) {
+  TinyReasoner reasoner;
+  const auto first = run(reasoner, options(3, 40));
+  const auto second = run(reasoner, options(3, 40));
+  for (size_t i = 0; i < 3; ++i) expect_same(first->branches[i], second->branches[i]);
+  auto other = options(3, 40);
+  other.sampling.seed = 8;
+  EXPECT_NE(run(reasoner, other)->branches[0].text, first->branches[0].text);
+}
+
+TEST(SelfConsistency, WithoutTemperatureAllBranchesAgree) {
+  TinyReasoner reasoner;
+  auto greedy = options(4, 30);
+  greedy.sampling.temperature = 0;
+  const auto result = run(reasoner, greedy);
+  ASSERT_TRUE(result);
+  ASSERT_EQ(result->groups.size(), 1u);
+  EXPECT_EQ(result->confidence, 1.0);
+  EXPECT_EQ(result->best_branch, 0u);
+}
+
+TEST(SelfConsistency, TheContextCutsTheBudget) {
+  EngineOptions narrow = TinyReasoner::roomy();
+  narrow.context_tokens = 200;
+  TinyReasoner reasoner(narrow);
+  const auto result = run(reasoner, options(4, 1000), 60);
+  ASSERT_TRUE(result) << result.error().message;
+  for (const BranchResult& branch : result->branches) {
+    EXPECT_LE(60 + branch.tokens, 200);
+    EXPECT_FALSE(branch.answer.empty());
+    EXPECT_NE(branch.finish_reason, FinishReason::budget);
+  }
+}
+
+TEST(SelfConsistency, APromptWithoutRoomForAnAnswerIsRefused) {
+  EngineOptions narrow = TinyReasoner::roomy();
+  narrow.context_tokens = 128;
+  TinyReasoner reasoner(narrow);
+  const auto result = run(reasoner, options(4, 10), 100);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::exhausted);
+  EXPECT_NE(result.error().message.find("100 tokens"), std::string::npos) << result.error().message;
+}
+
+TEST(SelfConsistency, AFullCacheEndsTheLastBranchesFirst) {
+  EngineOptions tight = TinyReasoner::roomy();
+  tight.kv_tokens = 64 * 5;  // the prompt's block, and room for four of eight branches
+  TinyReasoner reasoner(tight);
+  const int64_t free_before = reasoner.engine->free_kv_tokens();
+  const auto result = run(reasoner, options(8, 30));
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->branches.back().finish_reason, FinishReason::context);
+  EXPECT_NE(result->branches.front().finish_reason, FinishReason::context);
+  EXPECT_FALSE(result->branches.front().answer.empty());
+  EXPECT_EQ(reasoner.engine->free_kv_tokens(), free_before);
+  // Those that went on are what they would have been with room for all.
+  TinyReasoner roomy;
+  expect_same(result->branches[0], run(roomy, options(8, 30))->branches[0]);
+}
+
+TEST(SelfConsistency, KvTokensNeededAreEnoughAndNotWasteful) {
+  TinyReasoner scratch;
+  for (const int32_t prompt : {1, 63, 64, 65, 100}) {
+    const auto asked = options(5, 70);
+    EngineOptions exact = TinyReasoner::roomy();
+    exact.kv_tokens = kv_tokens_needed(scratch.tokenizer, prompt, asked);
+    EXPECT_LE(exact.kv_tokens, prompt + 64 + 5 * (70 + 48 + 64 + 64 + 64));
+    TinyReasoner reasoner(exact);
+    const auto result = run(reasoner, asked, static_cast<size_t>(prompt));
+    ASSERT_TRUE(result);
+    for (const auto& branch : result->branches) {
+      EXPECT_NE(branch.finish_reason, FinishReason::context);
+    }
+  }
+}
+
+// Cancels once the observer has seen so many tokens.
+struct CancelAfter : DecodeObserver {
+  explicit CancelAfter(int count) : left(count) {}
+  void on_token(size_t, const Branch&, std::string_view text) override {
+    --left;
+    seen += text;
+  }
+  void on_finish(size_t, const Branch& branch) override {
+    ++finished;
+    EXPECT_TRUE(branch.finished());
+  }
+  bool cancelled() override { return left <= 0; }
+  int left;
+  int finished = 0;
+  std::string seen;
+};
+
+TEST(SelfConsistency, CancelWhileDecodingKeepsWhatIsThere) {
+  TinyReasoner reasoner;
+  const int64_t free_before = reasoner.engine->free_kv_tokens();
+  CancelAfter observer(4 * 10);
+  const auto result = self_consistency(*reasoner.engine, reasoner.tokenizer, some_tokens(20, 1),
+                                       options(4, 1000), observer);
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->cancelled());
+  EXPECT_EQ(observer.finished, 4);
+  for (const BranchResult& branch : result->branches) {
+    EXPECT_LE(branch.samples.size(), 11u);
+    EXPECT_EQ(branch.finish_reason, FinishReason::cancelled);
+  }
+  EXPECT_EQ(reasoner.engine->free_kv_tokens(), free_before);
+}
+
+TEST(SelfConsistency, CancelWhileReadingThePromptIsAnError) {
+  EngineOptions small_steps = TinyReasoner::roomy();
+  small_steps.max_rows = 8;
+  TinyReasoner reasoner(small_steps);
+  const int64_t free_before = reasoner.engine->free_kv_tokens();
+  struct : DecodeObserver {
+    void on_prefill(int32_t done, int32_t total) override {
+      EXPECT_EQ(total, 20);
+      read = done;
+    }
+    bool cancelled() override { return read >= 16; }
+    int32_t read = 0;
+  } observer;
+  const auto result = self_consistency(*reasoner.engine, reasoner.tokenizer, some_tokens(20, 1),
+                                       options(4, 10), observer);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, ErrorCode::cancelled);
+  EXPECT_EQ(observer.read, 16);
+  EXPECT_EQ(reasoner.engine->free_kv_tokens(), free_before);
+}
+
+TEST(SelfConsistency, ObserversSeeAllOfTheText) {
+  TinyReasoner reasoner;
+  CancelAfter observer(1 << 30);
+  const auto result = self_consistency(*reasoner.engine, reasoner.tokenizer, some_tokens(20, 1),
+                                       options(1, 50), observer);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(observer.seen, result->branches[0].text);
+}
+
+TEST(SelfConsistency, OptionsOutOfRangeAreUsageErrors) {
+  TinyReasoner reasoner;
+  for (const auto& bad : {options(0, 10), options(-1, 10), options(257, 10), options(1000, 10),
+                          options(8, 0), options(8, -5)}) {
+    const auto result = run(reasoner, bad);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, ErrorCode::usage);
+  }
+  EXPECT_FALSE(run(reasoner, options(1, 10), 0));
+}
+
+}  // namespace
+}  // namespace pith
