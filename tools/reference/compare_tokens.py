@@ -78,7 +78,9 @@ class Reference:
         pairs = [tuple(m.split(" ")) for m in merges]
 
         def build(added):
-            model = models.BPE(vocab=vocabulary, merges=pairs, ignore_merges=self.pre == "llama-bpe")
+            model = models.BPE(
+                vocab=vocabulary, merges=pairs, ignore_merges=self.pre == "llama-bpe"
+            )
             tokenizer = Tokenizer(model)
             tokenizer.pre_tokenizer = PRE_TOKENIZERS[self.pre]()
             tokenizer.decoder = decoders.ByteLevel()
@@ -303,7 +305,9 @@ def check_model(title, path, pith_binary, data, known):
             theirs = reference.encode(texts, parse_special)
             llamas = llama.encode([t.encode() for t in texts], parse_special)
             mode = "special" if parse_special else "plain"
-            print(f"  {name:17} {mode:7} {len(texts):6} texts {sum(map(len, ours)):7} tokens", end="")
+            print(
+                f"  {name:17} {mode:7} {len(texts):6} texts {sum(map(len, ours)):7} tokens", end=""
+            )
             failures += report("tokenizers", texts, ours, theirs)
             failures += report("llama.cpp", texts, ours, llamas, explained)
             print()
@@ -355,8 +359,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pith", required=True, help="the pith binary")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--also-as", nargs="*", default=[], choices=list(PRE_TOKENIZERS),
-                        help="the vocabularies again with these pre-tokenisers")
+    parser.add_argument(
+        "--also-as",
+        nargs="*",
+        default=[],
+        choices=list(PRE_TOKENIZERS),
+        help="the vocabularies again with these pre-tokenisers",
+    )
     parser.add_argument("models", type=Path, nargs="+", help="GGUF files")
     arguments = parser.parse_args()
     known = known_to_llama()
