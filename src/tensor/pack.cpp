@@ -151,6 +151,20 @@ struct SimpleBlock {
 constexpr int8_t kIq4NlValues[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                      1,    13,   25,  38,  53,  69,  89,  113};
 
+// Bit i of `high` becomes the fifth bit of q[i]. Eight at a time: a multiplication
+// copies a byte to all eight, a mask leaves bit k in byte k, an addition of 127
+// carries any bit that is left into the byte's top.
+void spread_high_bits(uint32_t high, uint8_t* q) {
+  for (int byte = 0; byte < 4; ++byte) {
+    const uint64_t copies = (high >> (8 * byte) & 0xff) * 0x0101010101010101u;
+    const uint64_t bits = ((copies & 0x8040201008040201u) + 0x7f7f7f7f7f7f7f7fu) >> 7;
+    uint64_t eight;
+    std::memcpy(&eight, q + 8 * byte, sizeof eight);
+    eight |= (bits & 0x0101010101010101u) << 4;
+    std::memcpy(q + 8 * byte, &eight, sizeof eight);
+  }
+}
+
 void unpack_simple(DType type, const uint8_t* p, SimpleBlock& block) {
   block.scale = load_u16(p);
   block.minimum = 0;
@@ -172,13 +186,10 @@ void unpack_simple(DType type, const uint8_t* p, SimpleBlock& block) {
     block.q[i] = p[i] & 15;
     block.q[i + 16] = p[i] >> 4;
   }
-  for (int i = 0; i < kBlockInputs; ++i) {
-    if (type == DType::iq4_nl) {
-      block.q[i] = static_cast<uint8_t>(kIq4NlValues[block.q[i]] + 128);
-    } else if (high != 0) {
-      block.q[i] |= static_cast<uint8_t>((high >> i & 1) << 4);
-    }
+  if (type == DType::iq4_nl) {
+    for (uint8_t& q : block.q) q = static_cast<uint8_t>(kIq4NlValues[q] + 128);
   }
+  if (high != 0) spread_high_bits(high, block.q);
 }
 
 uint32_t load_u32(const uint8_t* p) {
