@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -45,7 +47,8 @@ Result<std::string> read_standard_input() {
   }
 }
 
-Status print(std::string_view text) { return write_all(STDOUT_FILENO, text, "standard output"); }
+// main() reports a standard output that cannot be written.
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 // Tokens may end inside a character: what is not UTF-8 is shown as U+FFFD.
 std::string dump(const json& value) {
@@ -66,12 +69,16 @@ std::string tokens_table(const Tokenizer& tokenizer, const std::vector<TokenId>&
   return out;
 }
 
-Status encode_text(const Tokenizer& tokenizer, const TokenizeOptions& options,
-                   std::string_view text) {
+void encode_text(const Tokenizer& tokenizer, const TokenizeOptions& options,
+                 std::string_view text) {
   const std::vector<TokenId> ids = tokenizer.encode(text, options.special);
-  if (options.json) return print(tokens_json(tokenizer, ids));
-  if (options.quiet) return print(fmt::format("{}\n", fmt::join(ids, " ")));
-  return print(tokens_table(tokenizer, ids));
+  if (options.json) {
+    print(tokens_json(tokenizer, ids));
+  } else if (options.quiet) {
+    print(fmt::format("{}\n", fmt::join(ids, " ")));
+  } else {
+    print(tokens_table(tokenizer, ids));
+  }
 }
 
 // The text that a line of batch input stands for: a JSON string, or a JSON array of
@@ -98,7 +105,7 @@ Status encode_lines(const Tokenizer& tokenizer, const TokenizeOptions& options,
                   "line {} of standard input is neither a JSON string nor an array of bytes",
                   number);
     }
-    PITH_TRY_VOID(print(tokens_json(tokenizer, tokenizer.encode(*text, options.special))));
+    print(tokens_json(tokenizer, tokenizer.encode(*text, options.special)));
     input.remove_prefix(end == input.npos ? input.size() : end + 1);
   }
   return {};
@@ -128,7 +135,8 @@ Status decode_ids(const Tokenizer& tokenizer, const TokenizeOptions& options,
                   std::string_view input) {
   PITH_TRY(const std::vector<TokenId> ids, parse_ids(input, tokenizer.size()));
   const std::string text = tokenizer.decode(ids, options.special);
-  return print(options.json ? dump({{"text", text}}) : text);
+  print(options.json ? dump({{"text", text}}) : text);
+  return {};
 }
 
 Status tokenize(const TokenizeOptions& options) {
@@ -137,7 +145,8 @@ Status tokenize(const TokenizeOptions& options) {
     PITH_TRY(const std::string input, read_standard_input());
     if (options.decode) return decode_ids(model.tokenizer, options, input);
     if (options.lines) return encode_lines(model.tokenizer, options, input);
-    return encode_text(model.tokenizer, options, input);
+    encode_text(model.tokenizer, options, input);
+    return {};
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::exhausted, "not enough memory for the text on standard input");
   }
