@@ -47,7 +47,7 @@ std::string format_bytes(uint64_t bytes) {
 }
 
 std::string format_duration(double seconds) {
-  const auto s = static_cast<int64_t>(std::clamp(seconds, 0.0, 3.6e8) + 0.5);
+  const int64_t s = std::llround(std::clamp(seconds, 0.0, 3.6e8));
   if (s < 60) return fmt::format("{}s", s);
   if (s < 3600) return fmt::format("{}m{:02}s", s / 60, s % 60);
   return fmt::format("{}h{:02}m", s / 3600, s / 60 % 60);
@@ -98,7 +98,7 @@ void ProgressBar::draw(double done, double total, Clock::time_point now) {
   const int room = terminal_columns(STDERR_FILENO) - 1;
   const int cells = room - static_cast<int>(label_.size() + 1 + tail.size());
   std::string line = label_;
-  if (known && cells >= 5) line += " " + bar(share, std::min(cells, 40));
+  if (known && cells >= 5) line.append(" ").append(bar(share, std::min(cells, 40)));
   line += tail;
   if (cells < 0) line.resize(static_cast<size_t>(std::max(room, 0)));
   write_error_stream(std::string(kClearLine) + line);
