@@ -9,14 +9,6 @@
 namespace pith {
 namespace {
 
-uint16_t load_u16(const uint8_t* p) {
-  uint16_t value;
-  std::memcpy(&value, p, sizeof value);
-  return value;
-}
-
-double half_at(const uint8_t* p, size_t index) { return float_from_half(load_u16(p + 2 * index)); }
-
 // Writes `count` finite fp16 numbers, each about `scale` times a power of two between
 // 1/16 and 1, of either sign.
 void fill_halves(Random& random, float scale, size_t count, uint8_t* out) {
@@ -26,63 +18,6 @@ void fill_halves(Random& random, float scale, size_t count, uint8_t* out) {
     const uint16_t half = half_from_float(sign * scale * std::exp2(exponent(random)));
     std::memcpy(out + 2 * i, &half, sizeof half);
   }
-}
-
-uint8_t stored_weight(int bits, const uint8_t* planes, size_t output, size_t i) {
-  const size_t vector = i / 4;
-  const size_t at = output * 4 + i % 4;
-  const uint8_t* high = planes + 256;
-  switch (bits) {
-    case 2:
-      return planes[vector / 4 * 64 + at] >> (vector % 4 * 2) & 3;
-    case 8:
-      return planes[vector * 64 + at];
-    default:
-      break;
-  }
-  int value = planes[vector % 4 * 64 + at] >> (vector / 4 * 4) & 15;
-  if (bits == 5) value |= (high[at] >> vector & 1) << 4;
-  if (bits == 6) value |= (high[vector / 4 * 64 + at] >> (vector % 4 * 2) & 3) << 4;
-  return static_cast<uint8_t>(value);
-}
-
-PackedWeight decode_super(PackedFormat format, const uint8_t* tile, size_t output, size_t input) {
-  const PackedFormatInfo info = packed_info(format);
-  const uint8_t* super = tile + input / kSuperInputs * super_bytes(format);
-  const size_t within = input % kSuperInputs;
-  const size_t group = within / static_cast<size_t>(info.group);
-  const size_t groups = static_cast<size_t>(kSuperInputs / info.group);
-  const uint8_t* block = super + super_header_bytes(format) + within / 32 * block_bytes(format);
-  const int weight = stored_weight(info.bits, block, output, within % 32) - info.offset;
-  const uint8_t byte = super[64 + group * kTileOutputs + output];
-  const int scale = info.has_min ? byte : static_cast<int8_t>(byte);
-  PackedWeight result{half_at(super, output) * scale * weight, 0.0};
-  if (info.has_min) {
-    const uint8_t* minimums = super + 64 + groups * kTileOutputs;
-    const int minimum = minimums[(group / 2 * kTileOutputs + output) * 2 + group % 2];
-    result.minimum = -half_at(super + 32, output) * minimum;
-  }
-  return result;
-}
-
-PackedWeight decode_simple(PackedFormat format, const uint8_t* tile, size_t inputs, size_t output,
-                           size_t input) {
-  const PackedFormatInfo info = packed_info(format);
-  const size_t block = input / kBlockInputs;
-  const uint8_t* planes = tile + simple_header_bytes(format, inputs) + block * block_bytes(format);
-  const int weight = stored_weight(info.bits, planes, output, input % 32) - info.offset;
-  const size_t at = block * kTileOutputs + output;
-  return {half_at(tile, at) * weight,
-          info.has_min ? half_at(tile + simple_column_bytes(inputs), at) : 0.0};
-}
-
-PackedWeight decode_float(PackedFormat format, const uint8_t* tile, size_t output, size_t input) {
-  const size_t at = input * kTileOutputs + output;
-  if (format == PackedFormat::f16) return {half_at(tile, at), 0.0};
-  if (format == PackedFormat::bf16) return {float_from_bf16(load_u16(tile + 2 * at)), 0.0};
-  float value;
-  std::memcpy(&value, tile + 4 * at, sizeof value);
-  return {value, 0.0};
 }
 
 }  // namespace
@@ -123,15 +58,6 @@ std::vector<uint8_t> random_tiles(PackedFormat format, size_t outputs, size_t in
 }
 
 uint32_t bits_of(float value) { return std::bit_cast<uint32_t>(value); }
-
-PackedWeight decode_packed(PackedFormat format, const uint8_t* tiles, size_t inputs, size_t output,
-                           size_t input) {
-  const uint8_t* tile = tiles + output / kTileOutputs * tile_bytes(format, inputs);
-  const size_t within = output % kTileOutputs;
-  if (is_super(format)) return decode_super(format, tile, within, input);
-  if (is_float(format)) return decode_float(format, tile, within, input);
-  return decode_simple(format, tile, inputs, within, input);
-}
 
 Rows::Rows(const Kernels& kernels, PackedFormat format, const std::vector<float>& floats,
            size_t rows)

@@ -28,14 +28,6 @@ std::vector<uint8_t> random_tiles(PackedFormat format, size_t outputs, size_t in
 // The bits of a float, for comparisons that tell 0 from -0 and NaN from NaN.
 uint32_t bits_of(float value);
 
-// A weight as the packed layout holds it; its value is scaled + minimum.
-struct PackedWeight {
-  double scaled;   // scale * (stored - offset)
-  double minimum;  // what a format with a minimum adds
-};
-PackedWeight decode_packed(PackedFormat format, const uint8_t* tiles, size_t inputs, size_t output,
-                           size_t input);
-
 // T rows as the matmuls of `format` read them, quantised by `kernels`.
 class Rows {
  public:

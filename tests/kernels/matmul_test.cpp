@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "fixture.h"
+#include "support/packed_decode.h"
 
 namespace pith {
 namespace {
@@ -194,10 +195,11 @@ TEST_P(FormatTest, MatmulIsCloseToTheProductInDouble) {
         double sum = 0;
         double magnitude = 0;
         for (size_t i = 0; i < inputs; ++i) {
-          const PackedWeight w = decode_packed(format(), tiles.data(), inputs, o, i);
+          const DecodedWeight w = decode_packed(format(), tiles.data(), inputs, o, i);
+          const double scaled = double{w.scale} * w.weight;
           const double x = activations.value(row, i);
-          sum += (w.scaled + w.minimum) * x;
-          magnitude += (std::fabs(w.scaled) + std::fabs(w.minimum)) * std::fabs(x);
+          sum += (scaled + w.minimum) * x;
+          magnitude += (std::fabs(scaled) + std::fabs(w.minimum)) * std::fabs(x);
         }
         ASSERT_NEAR(out.row(row)[o], sum, tolerance * magnitude)
             << "row " << row << ", output " << o << " of " << inputs << " inputs";

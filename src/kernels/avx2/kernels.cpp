@@ -824,7 +824,7 @@ void attend(const AttendArgs& args) {
   float* keys = args.scratch;
   float* values = keys + stride * kKvBlock;
   float* scores = values + stride * kKvBlock;
-  size_t seen = 0;  // positions that any query sees
+  size_t seen = 0;  // positions that any query sees; the others may hold anything
   for (size_t m = 0; m < args.queries; ++m) {
     const auto visible = static_cast<size_t>(args.visible[m]);
     if (visible > seen) seen = visible;

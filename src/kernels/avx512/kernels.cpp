@@ -558,14 +558,14 @@ void attend(const AttendArgs& args) {
   float* keys = args.scratch;
   float* values = keys + stride * kKvBlock;
   float* scores = values + stride * kKvBlock;
-  size_t positions = 0;  // that anyone sees, in whole vectors
+  size_t seen = 0;  // positions that any query sees; the others may hold anything
   for (size_t m = 0; m < args.queries; ++m) {
     const auto visible = static_cast<size_t>(args.visible[m]);
-    if (visible > positions) positions = visible;
+    if (visible > seen) seen = visible;
   }
-  positions = (positions + 15) / 16 * 16;
+  const size_t positions = (seen + 15) / 16 * 16;
   widen_keys<Element>(args, positions, keys);
-  widen_values<Element>(args, positions, stride, values);
+  widen_values<Element>(args, seen, stride, values);
   product_all(args.queries, positions, args.q, size, keys, kKvBlock, size, scores, kKvBlock, false);
   for (size_t m = 0; m < args.queries; ++m) {
     float* row = scores + m * kKvBlock;
@@ -576,8 +576,7 @@ void attend(const AttendArgs& args) {
     softmax_update(row, static_cast<size_t>(args.visible[m]), args.max + m, args.sum + m,
                    args.out + m * size, size);
   }
-  product_all(args.queries, size, scores, kKvBlock, values, stride, positions, args.out, size,
-              true);
+  product_all(args.queries, size, scores, kKvBlock, values, stride, seen, args.out, size, true);
 }
 
 void to_half(const float* x, size_t n, uint16_t* out) {

@@ -1,0 +1,336 @@
+// Attention over KV blocks, on every ISA and in every element type, against a plain
+// softmax in double precision.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "fixture.h"
+#include "tensor/half.h"
+
+namespace pith {
+namespace {
+
+enum class Element { f32, f16, int8 };
+constexpr Element kElements[] = {Element::f32, Element::f16, Element::int8};
+constexpr size_t kHeadSizes[] = {2, 6, 16, 40, 64, 80, 96, 128, 256};
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// One block of random keys and values, as stored and as the numbers they stand for.
+class Block {
+ public:
+  Block(Element element, size_t head_size, Random& random)
+      : element_(element), size_(head_size), key_scales_(kKvBlock), value_scales_(kKvBlock) {
+    const size_t count = size_ * kKvBlock;
+    if (element == Element::int8) {
+      std::uniform_real_distribution<float> scale(0.005f, 0.02f);
+      for (int j = 0; j < kKvBlock; ++j) {
+        key_scales_[j] = scale(random);
+        value_scales_[j] = scale(random);
+      }
+    }
+    keys_ = store(random_floats(random, count));
+    values_ = store(random_floats(random, count));
+  }
+
+  double key(size_t j, size_t d) const {
+    return stored(keys_, d * kKvBlock + j) * (is_int8() ? double{key_scales_[j]} : 1.0);
+  }
+  double value(size_t j, size_t d) const {
+    return stored(values_, j * size_ + d) * (is_int8() ? double{value_scales_[j]} : 1.0);
+  }
+
+  // What nobody sees may be anything: positions from `visible` on become NaN.
+  void spoil_from(size_t visible) {
+    for (size_t j = visible; j < kKvBlock; ++j) {
+      for (size_t d = 0; d < size_; ++d) {
+        spoil(keys_, d * kKvBlock + j);
+        spoil(values_, j * size_ + d);
+      }
+      key_scales_[j] = value_scales_[j] = kNan;
+    }
+  }
+
+  void describe(AttendArgs& args) const {
+    args.keys = keys_.data();
+    args.values = values_.data();
+    args.key_scales = is_int8() ? key_scales_.data() : nullptr;
+    args.value_scales = is_int8() ? value_scales_.data() : nullptr;
+  }
+
+ private:
+  bool is_int8() const { return element_ == Element::int8; }
+
+  std::vector<uint8_t> store(const std::vector<float>& floats) const {
+    const size_t width = element_ == Element::f32 ? 4 : element_ == Element::f16 ? 2 : 1;
+    std::vector<uint8_t> bytes(floats.size() * width);
+    for (size_t i = 0; i < floats.size(); ++i) {
+      const uint16_t half = half_from_float(floats[i]);
+      const auto small = static_cast<int8_t>(std::clamp(floats[i] * 40, -127.0f, 127.0f));
+      const void* from = &floats[i];
+      if (element_ == Element::f16) from = &half;
+      if (element_ == Element::int8) from = &small;
+      std::memcpy(bytes.data() + i * width, from, width);
+    }
+    return bytes;
+  }
+
+  double stored(const std::vector<uint8_t>& bytes, size_t index) const {
+    if (element_ == Element::int8) return static_cast<int8_t>(bytes[index]);
+    if (element_ == Element::f16) {
+      uint16_t half;
+      std::memcpy(&half, bytes.data() + 2 * index, sizeof half);
+      return float_from_half(half);
+    }
+    float value;
+    std::memcpy(&value, bytes.data() + 4 * index, sizeof value);
+    return value;
+  }
+
+  void spoil(std::vector<uint8_t>& bytes, size_t index) const {
+    const uint16_t half_nan = 0x7e00;
+    if (element_ == Element::f16) std::memcpy(bytes.data() + 2 * index, &half_nan, 2);
+    if (element_ == Element::f32) std::memcpy(bytes.data() + 4 * index, &kNan, 4);
+  }
+
+  Element element_;
+  size_t size_;
+  std::vector<uint8_t> keys_;
+  std::vector<uint8_t> values_;
+  std::vector<float> key_scales_;
+  std::vector<float> value_scales_;
+};
+
+// Query vectors and their running softmax.
+struct Queries {
+  Queries(size_t count, size_t head_size, Random& random)
+      : size(head_size),
+        q(random_floats(random, count * head_size,
+                        1.5f / std::sqrt(static_cast<float>(head_size)))),
+        max(count, -kInfinity),
+        sum(count, 0.0f),
+        out(count * head_size, 0.0f) {}
+
+  size_t count() const { return max.size(); }
+  // Query m alone, with its state.
+  Queries only(size_t m) const {
+    Queries one = *this;
+    const auto begin = static_cast<ptrdiff_t>(m * size);
+    const auto end = begin + static_cast<ptrdiff_t>(size);
+    one.q.assign(q.begin() + begin, q.begin() + end);
+    one.max = {max[m]};
+    one.sum = {sum[m]};
+    one.out.assign(out.begin() + begin, out.begin() + end);
+    return one;
+  }
+
+  size_t size;
+  std::vector<float> q;
+  std::vector<float> max;
+  std::vector<float> sum;
+  std::vector<float> out;
+};
+
+void attend(const Kernels& kernels, Element element, const Block& block,
+            const std::vector<int32_t>& visible, Queries& queries) {
+  constexpr float kGuard = 4321.0f;
+  const size_t scratch_floats = attend_scratch_floats(queries.count(), queries.size);
+  // Whatever is in the scratch, it is not used; what is behind it stays.
+  std::vector<float> scratch(scratch_floats + 8, kNan);
+  std::fill(scratch.end() - 8, scratch.end(), kGuard);
+  AttendArgs args;
+  block.describe(args);
+  args.q = queries.q.data();
+  args.visible = visible.data();
+  args.queries = queries.count();
+  args.head_size = queries.size;
+  args.max = queries.max.data();
+  args.sum = queries.sum.data();
+  args.out = queries.out.data();
+  args.scratch = scratch.data();
+  const auto run = element == Element::f32   ? kernels.attend_f32
+                   : element == Element::f16 ? kernels.attend_f16
+                                             : kernels.attend_int8;
+  run(args);
+  for (size_t i = scratch_floats; i < scratch.size(); ++i) ASSERT_EQ(scratch[i], kGuard);
+}
+
+// Query m over the first visible[b] positions of each block, in double precision.
+struct Expected {
+  std::vector<double> out;        // [D]
+  std::vector<double> magnitude;  // [D], the same with |values|
+  double log_sum = 0;
+  double tolerance = 0;  // relative to magnitude; absolute for log_sum
+};
+
+// A score is a sum of D products of a key rounded when scaled: off by at most
+// (D + 2) e times the sum of magnitudes. A weight adds what its exponential and the
+// distance to the maximum round, (4 + distance) e, and a rescaling per block, 6 e;
+// out and sum are each sums of n such terms. Weights below the last normal float count
+// as nothing.
+Expected expect(const std::vector<Block>& blocks, const std::vector<int32_t>& visible,
+                const Queries& queries, size_t m) {
+  const size_t size = queries.size;
+  std::vector<double> scores;
+  double score_error = 0;
+  double largest = -std::numeric_limits<double>::infinity();
+  double smallest = std::numeric_limits<double>::infinity();
+  for (size_t b = 0; b < blocks.size(); ++b) {
+    for (int32_t j = 0; j < visible[b]; ++j) {
+      double score = 0;
+      double magnitude = 0;
+      for (size_t d = 0; d < size; ++d) {
+        const double term = queries.q[m * size + d] * blocks[b].key(static_cast<size_t>(j), d);
+        score += term;
+        magnitude += std::fabs(term);
+      }
+      scores.push_back(score);
+      score_error = std::max(score_error, (static_cast<double>(size) + 2) * kEpsilon * magnitude);
+      largest = std::max(largest, score);
+      smallest = std::min(smallest, score);
+    }
+  }
+  Expected expected;
+  expected.out.assign(size, 0.0);
+  expected.magnitude.assign(size, 0.0);
+  double sum = 0;
+  size_t at = 0;
+  for (size_t b = 0; b < blocks.size(); ++b) {
+    for (int32_t j = 0; j < visible[b]; ++j) {
+      const double weight = std::exp(scores[at++] - largest);
+      sum += weight;
+      for (size_t d = 0; d < size; ++d) {
+        const double value = blocks[b].value(static_cast<size_t>(j), d);
+        expected.out[d] += weight * value;
+        expected.magnitude[d] += weight * std::fabs(value);
+      }
+    }
+  }
+  for (size_t d = 0; d < size; ++d) {
+    expected.out[d] /= sum;
+    expected.magnitude[d] /= sum;
+  }
+  expected.log_sum = largest + std::log(sum);
+  const double terms = static_cast<double>(scores.size());
+  const double per_block = 6 * static_cast<double>(blocks.size());
+  expected.tolerance =
+      2 * (2 * score_error + (4 + largest - smallest + per_block + terms) * kEpsilon) +
+      4 * kEpsilon;
+  return expected;
+}
+
+void expect_close(const Expected& expected, const Queries& queries, size_t m) {
+  for (size_t d = 0; d < queries.size; ++d) {
+    ASSERT_NEAR(queries.out[m * queries.size + d] / double{queries.sum[m]}, expected.out[d],
+                expected.tolerance * expected.magnitude[d] + 1e-36)
+        << "query " << m << ", element " << d << " of " << queries.size;
+  }
+  ASSERT_NEAR(queries.max[m] + std::log(double{queries.sum[m]}), expected.log_sum,
+              expected.tolerance + kEpsilon * std::fabs(expected.log_sum));
+}
+
+TEST_P(IsaTest, AttendOfOneBlockIsCloseToDouble) {
+  Random random(18);
+  for (const Element element : kElements) {
+    for (const size_t size : kHeadSizes) {
+      int32_t next = 0;  // every number of visible positions has its turn
+      for (size_t count = 1; count <= 13; ++count) {
+        const std::vector<Block> blocks{Block(element, size, random)};
+        Queries queries(count, size, random);
+        std::vector<int32_t> visible(count);
+        for (int32_t& v : visible) v = next++ % (kKvBlock + 1);
+        attend(kernels(), element, blocks[0], visible, queries);
+        for (size_t m = 0; m < count; ++m) {
+          if (visible[m] == 0) {
+            ASSERT_EQ(queries.max[m], -kInfinity);
+            ASSERT_EQ(queries.sum[m], 0.0f);
+            ASSERT_EQ(queries.out[m * size], 0.0f);
+          } else {
+            expect_close(expect(blocks, {visible[m]}, queries, m), queries, m);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(IsaTest, AttendOfSeveralBlocksIsCloseToDouble) {
+  Random random(19);
+  for (const Element element : kElements) {
+    for (const size_t size : kHeadSizes) {
+      std::vector<Block> blocks;
+      for (int b = 0; b < 4; ++b) blocks.emplace_back(element, size, random);
+      constexpr size_t kCount = 7;
+      Queries queries(kCount, size, random);
+      std::vector<std::vector<int32_t>> seen(kCount);  // [queries][blocks]
+      for (size_t b = 0; b < blocks.size(); ++b) {
+        std::vector<int32_t> visible(kCount);
+        for (size_t m = 0; m < kCount; ++m) {
+          visible[m] = b < 2 ? kKvBlock : static_cast<int32_t>(random() % (kKvBlock + 1));
+          seen[m].push_back(visible[m]);
+        }
+        attend(kernels(), element, blocks[b], visible, queries);
+      }
+      for (size_t m = 0; m < kCount; ++m) {
+        expect_close(expect(blocks, seen[m], queries, m), queries, m);
+      }
+    }
+  }
+}
+
+// Scores far apart: weights underflow to nothing and maxima jump between blocks.
+TEST_P(IsaTest, AttendIsStableForLargeScores) {
+  Random random(20);
+  for (const Element element : kElements) {
+    std::vector<Block> blocks;
+    for (int b = 0; b < 3; ++b) blocks.emplace_back(element, 64, random);
+    Queries queries(3, 64, random);
+    for (float& v : queries.q) v *= 100.0f;
+    for (const Block& block : blocks) attend(kernels(), element, block, {64, 64, 64}, queries);
+    for (size_t m = 0; m < 3; ++m)
+      expect_close(expect(blocks, {64, 64, 64}, queries, m), queries, m);
+  }
+}
+
+// Rule 2: a query's state does not depend on the queries beside it, and what it does
+// not see does not reach it.
+TEST_P(IsaTest, AttendOfAQueryIsTheSameInAnyCompany) {
+  Random random(21);
+  for (const Element element : kElements) {
+    for (const size_t size : kHeadSizes) {
+      for (const size_t count : {2, 3, 5, 6, 7, 12, 13}) {
+        const Block first(element, size, random);
+        const Block second(element, size, random);
+        Queries together(count, size, random);
+        const Queries start = together;
+        std::vector<int32_t> visible(count);
+        for (int32_t& v : visible) v = static_cast<int32_t>(random() % (kKvBlock + 1));
+        visible[count / 2] = 0;
+        attend(kernels(), element, first, std::vector<int32_t>(count, kKvBlock), together);
+        attend(kernels(), element, second, visible, together);
+        for (size_t m = 0; m < count; ++m) {
+          Queries alone = start.only(m);
+          Block unseen_spoilt = second;
+          unseen_spoilt.spoil_from(static_cast<size_t>(visible[m]));
+          attend(kernels(), element, first, {kKvBlock}, alone);
+          attend(kernels(), element, unseen_spoilt, {visible[m]}, alone);
+          const Queries same = together.only(m);
+          ASSERT_EQ(bits_of(alone.max[0]), bits_of(same.max[0]));
+          ASSERT_EQ(bits_of(alone.sum[0]), bits_of(same.sum[0]));
+          for (size_t d = 0; d < size; ++d) {
+            ASSERT_EQ(bits_of(alone.out[d]), bits_of(same.out[d]))
+                << "query " << m << " of " << count << ", element " << d << " of " << size;
+          }
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, IsaTest, testing::ValuesIn(available_isas()), isa_test_name);
+
+}  // namespace
+}  // namespace pith
