@@ -124,7 +124,8 @@ bool is_qwen3(const Source& source) {
   return has_chatml_turns(source) &&
          source.has_all("ns.last_query_index", "reasoning_content", "enable_thinking is false",
                         "'<think>\n\n</think>\n\n'") &&
-         !source.has_any("<function=", "'<|im_start|>assistant\n<think>\n'", "preserve_thinking");
+         !source.has_any("<function=", "'<think>\n'", "'<|im_start|>assistant\n<think>\n'",
+                         "preserve_thinking");
 }
 
 // ChatML that adds nothing but, perhaps, a default system prompt of ours.

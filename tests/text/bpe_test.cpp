@@ -59,7 +59,9 @@ TEST(Bpe, EqualsTheTextbookOnRandomMerges) {
     // The ranks are shuffled together with the list they are defined by.
     std::shuffle(merges.begin(), merges.end(), random);
     vocabulary.merges.clear();
-    for (const auto& [left, right] : merges) vocabulary.merges.push_back(left + " " + right);
+    for (const auto& [left, right] : merges) {
+      vocabulary.merges.push_back(fmt::format("{} {}", left, right));
+    }
     const auto tokenizer = Tokenizer::create(vocabulary);
     ASSERT_TRUE(tokenizer) << tokenizer.error().message;
     for (int i = 0; i < 20; ++i) {

@@ -66,6 +66,11 @@ TEST(ChatTemplate, RecognisesPublishedTemplates) {
   }
 }
 
+TEST(ChatTemplate, RecognisesTheQwen3OfGgufFiles) {
+  const std::string source = read_test_file("templates/qwen3-gguf.jinja");
+  EXPECT_EQ(recognise_chat_template(source).value(), ChatTemplate::chatml_qwen3);
+}
+
 // How files differ without meaning anything: quotes, newlines for \n, blanks.
 TEST(ChatTemplate, RecognisesThemInOtherSpellings) {
   for (const auto& [name, chat_template] : kTemplates) {
@@ -116,6 +121,7 @@ TEST(ChatTemplate, RefusesWhatItCannotRenderExactly) {
            replaced(chatml, "assistant\\n", "assistant\\n<think>\\n"),
            replaced(qwen3, "'<|im_start|>assistant\\n'", "'<|im_start|>assistant\\n<think>\\n'"),
            replaced(qwen3, "<tool_call>", "<tool_call><function="),
+           qwen3 + "{{- '<think>\\n' }}",
            replaced(deepseek, "content.split('</think>')[-1]", "content"),
            "{% if not thinking is defined %}{% endif %}" + deepseek,
        }) {

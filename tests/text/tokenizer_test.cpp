@@ -164,6 +164,7 @@ TEST(Tokenizer, SeveralThreadsMayUseOne) {
   const Tokenizer tokenizer = hello();
   const Ids expected = tokenizer.encode("hello <think> 12", false);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 200; ++i)

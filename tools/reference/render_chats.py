@@ -69,6 +69,7 @@ CASES = [
     ("smollm2", "smollm2.jinja", {}),
     ("qwen3", "qwen3.jinja", {}),
     ("qwen3", "qwen3.jinja", {"enable_thinking": False}),
+    ("qwen3", "qwen3-gguf.jinja", {}),
     ("deepseek-r1", "deepseek-r1.jinja", {}),
     ("llama3.0", "llama-3.jinja", {}),
     ("llama3", "llama-3.1.jinja", {}),
