@@ -34,9 +34,9 @@ std::string all_names() {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-// The source with what may be written in several ways written in one: quotes single,
-// \n and \\ of string literals as the character, fields as message.role, no blanks
-// between operators and operands.
+// The source with what may be written in several ways written in one: lines end in \n,
+// quotes are single, \n and \\ of string literals the character, fields message.role,
+// no blanks stand around "+".
 std::string normal_form(std::string_view source) {
   std::string text;
   text.reserve(source.size());
@@ -48,7 +48,7 @@ std::string normal_form(std::string_view source) {
     } else if (escape && source[i + 1] == '\\') {
       text += '\\';
       ++i;
-    } else {
+    } else if (!source.substr(i).starts_with("\r\n")) {
       text += source[i] == '"' ? '\'' : source[i];
     }
   }

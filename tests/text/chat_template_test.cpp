@@ -80,6 +80,7 @@ TEST(ChatTemplate, RecognisesThemInOtherSpellings) {
     EXPECT_EQ(recognise_chat_template(replaced(source, " + ", "+")).value(), chat_template);
     EXPECT_EQ(recognise_chat_template(replaced(source, "message.role", "message['role']")).value(),
               chat_template);
+    EXPECT_EQ(recognise_chat_template(replaced(source, "\n", "\r\n")).value(), chat_template);
     EXPECT_EQ(recognise_chat_template(source + "\n").value(), chat_template);
   }
 }
