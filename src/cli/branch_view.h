@@ -1,0 +1,57 @@
+// The branches of a question while they run: one line each on standard error,
+// redrawn in place.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cli/style.h"
+#include "reason/decode.h"
+
+namespace pith::cli {
+
+// Draws only on a live terminal and when not `quiet`, at most some ten times a
+// second; elsewhere it is silent. The destructor clears what was drawn.
+class BranchView : public DecodeObserver {
+ public:
+  BranchView(size_t branches, bool quiet);
+  ~BranchView() override;
+  BranchView(const BranchView&) = delete;
+  BranchView& operator=(const BranchView&) = delete;
+
+  void on_prefill(int32_t done_tokens, int32_t prompt_tokens) override;
+  void on_token(size_t index, const Branch& branch, std::string_view text) override;
+  void on_finish(size_t index, const Branch& branch) override;
+  bool cancelled() override;
+
+  // Takes the lines off the screen.
+  void clear();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Line {
+    int32_t tokens = 0;
+    double seconds = 0;  // that the branch has been writing
+    std::string words;   // the end of its text
+    std::string answer;  // once finished
+    bool finished = false;
+  };
+
+  double seconds() const;
+  void draw(bool at_once);
+  std::string header() const;
+  std::string line_text(size_t index, int columns) const;
+
+  Style style_;
+  bool live_;
+  std::vector<Line> lines_;
+  Clock::time_point decode_start_;
+  Clock::time_point last_draw_;
+  int32_t prompt_done_ = 0;
+  int32_t prompt_tokens_ = 0;
+  int drawn_ = 0;  // lines on the screen
+};
+
+}  // namespace pith::cli

@@ -1,0 +1,120 @@
+// `pith chat`: a conversation on the terminal, or line by line from a pipe.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "cli/chat_session.h"
+#include "cli/commands.h"
+#include "cli/input.h"
+#include "cli/interrupt.h"
+#include "cli/line_editor.h"
+#include "cli/open_model.h"
+#include "cli/report.h"
+#include "cli/run_options.h"
+
+namespace pith::cli {
+namespace {
+
+constexpr std::string_view kFence = "\"\"\"";
+// Where the model would take more: a conversation seldom needs it, and memory is dear.
+constexpr int32_t kDefaultContext = 8192;
+
+struct ChatOptions {
+  RunOptions run;
+  std::string system;
+  int32_t most_tokens = 0;
+};
+
+// The rest of a message that began with """, up to the line that ends with it.
+ReadLine read_fenced(LineEditor& editor, std::string text) {
+  text.erase(0, kFence.size());
+  while (!std::string_view(text).ends_with(kFence)) {
+    ReadLine next = editor.read(". ");
+    if (next.outcome != ReadOutcome::line) return next;
+    text += '\n';
+    text += next.text;
+  }
+  text.erase(text.size() - kFence.size());
+  return {ReadOutcome::line, std::move(text)};
+}
+
+ReadLine read_message(LineEditor& editor) {
+  ReadLine line = editor.read("> ");
+  const bool fenced = line.outcome == ReadOutcome::line && line.text.starts_with(kFence);
+  return fenced ? read_fenced(editor, std::move(line.text)) : line;
+}
+
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+// Until the user leaves. Returns the exit status.
+int talk(ChatSession& session) {
+  const auto editor = make_line_editor();
+  while (true) {
+    const ReadLine message = read_message(*editor);
+    if (message.outcome != ReadOutcome::line) {
+      if (isatty(STDIN_FILENO) != 0) std::fputc('\n', stdout);
+      return message.outcome == ReadOutcome::interrupted ? 130 : 0;
+    }
+    if (is_blank(message.text)) continue;
+    if (message.text.front() != '/') {
+      session.say(message.text);
+    } else if (!session.command(message.text)) {
+      return 0;
+    }
+  }
+}
+
+Result<int> chat(const ChatOptions& options) {
+  PITH_TRY_VOID(check_utf8(options.system, "the system prompt"));
+  PITH_TRY(const OpenModel model, open_model(options.run.model));
+  PITH_TRY(const ChatTemplate chat_template, model.chat_template);
+  EngineOptions engine_options;
+  engine_options.kv_type = options.run.kv_type;
+  engine_options.context_tokens = options.run.context_tokens > 0
+                                      ? options.run.context_tokens
+                                      : std::min(model.model->config().context, kDefaultContext);
+  PITH_TRY(const auto engine, Engine::create(model.model, *model.pool, engine_options));
+
+  ChatSettings settings;
+  settings.system = options.system;
+  settings.reply.sampling = options.run.sampling;
+  settings.reply.most_tokens = options.most_tokens;
+  settings.quiet = options.run.model.quiet;
+  ChatSession session(model, chat_template, *engine, std::move(settings));
+  watch_interrupts();
+  return talk(session);
+}
+
+int run_chat(const ChatOptions& options) {
+  try {
+    const Result<int> status = chat(options);
+    return status ? *status : report_error(status.error());
+  } catch (const std::bad_alloc&) {
+    return report_error({ErrorCode::exhausted, "out of memory"});
+  }
+}
+
+}  // namespace
+
+void add_chat(CLI::App& app, Context& context) {
+  auto options = std::make_shared<ChatOptions>();
+  CLI::App* command = app.add_subcommand("chat", "Talk with a model; /help lists the commands");
+  add_model_flags(*command, options->run);
+  add_sampling_flags(*command, options->run);
+  command->add_option("--system", options->system, "System prompt");
+  command
+      ->add_option("--tokens", options->most_tokens,
+                   "Longest reply in tokens; 0: to the end of the context")
+      ->check(CLI::Range(0, std::numeric_limits<int32_t>::max()))
+      ->capture_default_str();
+  command->callback([options, &context] { context.exit_status = run_chat(*options); });
+}
+
+}  // namespace pith::cli

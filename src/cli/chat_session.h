@@ -1,0 +1,77 @@
+// The state of `pith chat` and what its commands do to it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/open_model.h"
+#include "cli/style.h"
+#include "engine/engine.h"
+#include "reason/conversation.h"
+
+namespace pith::cli {
+
+struct ChatSettings {
+  std::string system;
+  bool think = false;
+  ReplyOptions reply;
+  bool quiet = false;  // no footers
+};
+
+// Borrows the model and the engine. Talks to standard output, and to standard error
+// where something goes wrong.
+class ChatSession {
+ public:
+  ChatSession(const OpenModel& model, ChatTemplate chat_template, Engine& engine,
+              ChatSettings settings);
+
+  // Sends the message and prints the reply as it comes. Ctrl-C ends the reply, not
+  // the session.
+  void say(std::string message);
+
+  // Carries out a line that starts with '/'. False when the user wants to leave.
+  bool command(std::string_view line);
+
+ private:
+  struct Totals {
+    int replies = 0;
+    int64_t read_tokens = 0;
+    int64_t written_tokens = 0;
+    double read_s = 0;
+    double written_s = 0;
+  };
+
+  void reply();
+  void finish_reply(const Reply& reply);
+  void footer(const Reply& reply) const;
+  std::vector<ChatMessage> with_system() const;
+  std::string system_text() const;
+
+  void clear();
+  void regenerate();
+  void save(const std::string& path) const;
+  void load(const std::string& path);
+  void set_system(std::string_view text);
+  void set(std::string_view arguments);
+  Status set_think(std::string_view value);
+  void show_settings() const;
+  void show_stats() const;
+
+  bool thinks_by_itself() const;
+  void note(std::string_view text) const;  // in grey
+  void complain(std::string_view text) const;
+
+  const OpenModel& model_;
+  ChatTemplate chat_template_;
+  Engine& engine_;
+  Conversation conversation_;
+  ChatSettings settings_;
+  Style out_;
+  Style err_;
+  std::vector<ChatMessage> history_;  // without the system message
+  Totals totals_;
+};
+
+}  // namespace pith::cli
