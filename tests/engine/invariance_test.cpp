@@ -121,9 +121,9 @@ INSTANTIATE_TEST_SUITE_P(Models, Invariance,
                                            Case{"qwen2", DType::q6_k, KvType::int8},
                                            Case{"qwen2-tied", DType::q8_0, KvType::f32},
                                            Case{"llama3", DType::q4_0, KvType::f16}),
-                         [](const auto& info) {
-                           std::string name = info.param.model + "_" +
-                                              std::string(dtype_info(info.param.type).name);
+                         [](const auto& run) {
+                           std::string name = run.param.model + "_" +
+                                              std::string(dtype_info(run.param.type).name);
                            for (char& c : name) {
                              if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
                            }
