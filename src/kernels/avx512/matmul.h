@@ -1,0 +1,257 @@
+// Matrix products. A block of 32 inputs of a tile is unpacked to 8 registers, where it
+// stays while all rows of a panel go over it.
+#pragma once
+
+#include "kernels/avx512/vector.h"
+
+namespace pith {
+namespace {
+
+// A prefetch this far ahead of the weights covers the latency of memory at the
+// rate one core reads; measured, see docs/performance.md.
+constexpr size_t kPrefetchBytes = 4096;
+
+// Four neighbouring activations, to all 16 outputs.
+PITH_INLINE __m512i broadcast4(const void* p) {
+  int32_t four;
+  __builtin_memcpy(&four, p, sizeof four);
+  return _mm512_set1_epi32(four);
+}
+
+// Dot products of 16 outputs' weights (4 or 8 vectors) with 16 or 32 activations.
+PITH_INLINE __m512i dot4(__m512i dot, const __m512i* w, const int8_t* q) {
+  for (int j = 0; j < 4; ++j) dot = _mm512_dpbusd_epi32(dot, w[j], broadcast4(q + 4 * j));
+  return dot;
+}
+PITH_INLINE __m512i dot8(__m512i dot, const __m512i* w, const int8_t* q) {
+  return dot4(dot4(dot, w, q), w + 4, q + 16);
+}
+
+// The 32 stored weights of 16 outputs as 8 vectors of bytes (tensor/packed.h).
+template <int Bits>
+PITH_INLINE void unpack(const uint8_t* p, __m512i w[8]) {
+  if constexpr (Bits == 8) {
+    for (int j = 0; j < 8; ++j) w[j] = load(p + 64 * j);
+    return;
+  }
+  if constexpr (Bits >= 4) {
+    const __m512i nibble = _mm512_set1_epi8(15);
+    for (int j = 0; j < 4; ++j) {
+      const __m512i both = load(p + 64 * j);
+      w[j] = _mm512_and_si512(both, nibble);
+      w[j + 4] = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
+    }
+  }
+  if constexpr (Bits == 5) {
+    const __m512i high = load(p + 256);
+    const __m512i sixteen = _mm512_set1_epi8(16);
+    for (int j = 0; j < 8; ++j) {
+      const __m512i shifted =
+          j <= 4 ? _mm512_slli_epi16(high, 4 - j) : _mm512_srli_epi16(high, j - 4);
+      w[j] = _mm512_ternarylogic_epi32(w[j], shifted, sixteen, 0xf8);  // w | (shifted & 16)
+    }
+  }
+  if constexpr (Bits == 6) {
+    const __m512i mask = _mm512_set1_epi8(0x30);
+    for (int j = 0; j < 8; ++j) {
+      const __m512i high = load(p + 256 + 64 * (j / 4));
+      const int at = j % 4 * 2;
+      const __m512i shifted =
+          at <= 4 ? _mm512_slli_epi16(high, 4 - at) : _mm512_srli_epi16(high, at - 4);
+      w[j] = _mm512_ternarylogic_epi32(w[j], shifted, mask, 0xf8);
+    }
+  }
+  if constexpr (Bits == 2) {
+    const __m512i mask = _mm512_set1_epi8(3);
+    for (int j = 0; j < 8; ++j) {
+      w[j] = _mm512_and_si512(_mm512_srli_epi16(load(p + 64 * (j / 4)), j % 4 * 2), mask);
+    }
+  }
+}
+
+template <int Lines>
+PITH_INLINE void prefetch(const uint8_t* p) {
+  for (int line = 0; line < Lines; ++line)
+    _mm_prefetch(p + kPrefetchBytes + 64 * line, _MM_HINT_T0);
+}
+
+// One tile against a panel of Rows rows whose first is row `first` of the step.
+template <PackedFormat F, int Rows>
+PITH_INLINE void super_tile(const uint8_t* tile, const MatmulArgs& args, size_t first,
+                            __m512* acc) {
+  constexpr PackedFormatInfo info = packed_info(F);
+  constexpr int groups = kSuperInputs / info.group;
+  const size_t n = args.inputs;
+  const QuantizedRows& a = args.quantized;
+  const int8_t* q = a.q + first * n;
+  const float* row_scales = a.scales + first * (n / kSuperInputs);
+  const int32_t* neg_sums = a.neg_sums + first * (n / 16);
+  const int16_t* sums = (info.group == 16 ? a.sums16 : a.sums32) + first * (n / info.group);
+  for (int m = 0; m < Rows; ++m) acc[m] = _mm512_setzero_ps();
+  for (size_t s = 0; s < n / kSuperInputs; ++s, tile += super_bytes(F)) {
+    const uint8_t* scales = tile + 64;
+    const uint8_t* weights = tile + super_header_bytes(F);
+    __m512i scaled[Rows];
+    for (int m = 0; m < Rows; ++m) scaled[m] = _mm512_setzero_si512();
+    for (int b = 0; b < kSuperInputs / kBlockInputs; ++b) {
+      __m512i w[8];
+      prefetch<static_cast<int>(block_bytes(F) / 64)>(weights);
+      unpack<info.bits>(weights, w);
+      weights += block_bytes(F);
+      if constexpr (info.group == 32) {
+        const __m512i scale = _mm512_cvtepu8_epi32(load128(scales));
+        scales += kTileOutputs;
+#pragma GCC unroll 16
+        for (int m = 0; m < Rows; ++m) {
+          const __m512i dot = dot8(_mm512_setzero_si512(), w, q + m * 32);
+          scaled[m] = _mm512_add_epi32(scaled[m], _mm512_mullo_epi32(dot, scale));
+        }
+      } else {
+#pragma GCC unroll 2
+        for (int half = 0; half < 2; ++half) {
+          const __m128i bytes = load128(scales);
+          scales += kTileOutputs;
+          const __m512i scale =
+              info.has_min ? _mm512_cvtepu8_epi32(bytes) : _mm512_cvtepi8_epi32(bytes);
+#pragma GCC unroll 16
+          for (int m = 0; m < Rows; ++m) {
+            const __m512i start =
+                info.offset ? _mm512_set1_epi32(neg_sums[m]) : _mm512_setzero_si512();
+            const __m512i dot = dot4(start, w + 4 * half, q + m * 32 + 16 * half);
+            scaled[m] = _mm512_add_epi32(scaled[m], _mm512_mullo_epi32(dot, scale));
+          }
+          neg_sums += Rows;
+        }
+      }
+      q += Rows * kBlockInputs;
+    }
+    const __m512 d = load_half16(tile);
+    for (int m = 0; m < Rows; ++m) {
+      __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(scaled[m]), d);
+      if constexpr (info.has_min) {
+        __m512i minimum = _mm512_setzero_si512();
+        for (int pair = 0; pair < groups / 2; ++pair) {
+          const __m512i min16 = _mm512_cvtepu8_epi16(load256(scales + pair * 2 * kTileOutputs));
+          minimum = _mm512_dpwssd_epi32(minimum, min16, broadcast4(sums + (pair * Rows + m) * 2));
+        }
+        value = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(minimum), load_half16(tile + 32), value);
+      }
+      acc[m] = _mm512_fmadd_ps(value, _mm512_set1_ps(row_scales[m]), acc[m]);
+    }
+    sums += groups * Rows;
+    row_scales += Rows;
+  }
+}
+
+template <PackedFormat F, int Rows>
+PITH_INLINE void simple_tile(const uint8_t* tile, const MatmulArgs& args, size_t first,
+                             __m512* acc) {
+  constexpr PackedFormatInfo info = packed_info(F);
+  constexpr int offset_shift = info.offset == 8 ? 3 : info.offset == 16 ? 4 : 7;
+  const size_t blocks = args.inputs / kBlockInputs;
+  const uint8_t* minimums = tile + simple_column_bytes(args.inputs);
+  const uint8_t* weights = tile + simple_header_bytes(F, args.inputs);
+  const QuantizedRows& a = args.quantized;
+  const int8_t* q = a.q + first * args.inputs;
+  size_t cell = first * blocks;
+  __m512 sum[Rows];
+  for (int m = 0; m < Rows; ++m) sum[m] = _mm512_setzero_ps();
+  for (size_t b = 0; b < blocks; ++b) {
+    __m512i w[8];
+    prefetch<static_cast<int>(block_bytes(F) / 64)>(weights);
+    unpack<info.bits>(weights, w);
+    weights += block_bytes(F);
+    const __m512 weight_scale = load_half16(tile + b * 2 * kTileOutputs);
+    __m512 minimum;
+    if constexpr (info.has_min) minimum = load_half16(minimums + b * 2 * kTileOutputs);
+    const int32_t* neg_sums = a.neg_sums + cell;
+    const float* scales = a.scales + cell;
+    const float* scaled_sums = a.scaled_sums + cell;
+#pragma GCC unroll 16
+    for (int m = 0; m < Rows; ++m) {
+      const __m512i start = info.offset
+                                ? _mm512_slli_epi32(_mm512_set1_epi32(neg_sums[m]), offset_shift)
+                                : _mm512_setzero_si512();
+      const __m512i dot = dot8(start, w, q + m * 32);
+      const __m512 scale = _mm512_mul_ps(weight_scale, _mm512_set1_ps(scales[m]));
+      sum[m] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), scale, sum[m]);
+      if constexpr (info.has_min) {
+        sum[m] = _mm512_fmadd_ps(minimum, _mm512_set1_ps(scaled_sums[m]), sum[m]);
+      }
+    }
+    q += Rows * kBlockInputs;
+    cell += Rows;
+  }
+  for (int m = 0; m < Rows; ++m) acc[m] = sum[m];
+}
+
+template <PackedFormat F>
+PITH_INLINE __m512 load_weights(const uint8_t* p) {
+  if constexpr (F == PackedFormat::f32) return _mm512_loadu_ps(p);
+  if constexpr (F == PackedFormat::f16) return load_half16(p);
+  const __m256i bits = load256(p);
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+
+template <PackedFormat F, int Rows>
+PITH_INLINE void float_tile(const uint8_t* tile, const MatmulArgs& args, size_t first,
+                            __m512* acc) {
+  constexpr size_t vector_bytes = static_cast<size_t>(packed_info(F).bits) * kTileOutputs / 8;
+  const float* x[Rows];
+  __m512 sum[Rows];
+  for (int m = 0; m < Rows; ++m) {
+    x[m] = args.floats + (first + m) * args.inputs;
+    sum[m] = _mm512_setzero_ps();
+  }
+  for (size_t i = 0; i < args.inputs; ++i) {
+    const __m512 w = load_weights<F>(tile + i * vector_bytes);
+    for (int m = 0; m < Rows; ++m) sum[m] = _mm512_fmadd_ps(w, _mm512_set1_ps(x[m][i]), sum[m]);
+  }
+  for (int m = 0; m < Rows; ++m) acc[m] = sum[m];
+}
+
+// One tile against the panel of Rows rows that starts at row `first`.
+template <PackedFormat F, int Rows>
+void tile_panel(const MatmulArgs& args, size_t t, size_t first) {
+  const uint8_t* tile = args.tiles + t * tile_bytes(F, args.inputs);
+  __m512 acc[Rows];
+  if constexpr (is_super(F))
+    super_tile<F, Rows>(tile, args, first, acc);
+  else if constexpr (is_float(F))
+    float_tile<F, Rows>(tile, args, first, acc);
+  else
+    simple_tile<F, Rows>(tile, args, first, acc);
+  const size_t left = args.outputs - t * kTileOutputs;
+  const auto mask = static_cast<__mmask16>(left >= 16 ? 0xffff : (1u << left) - 1);
+  for (size_t m = 0; m < Rows; ++m) {
+    float* out = args.out + (first + m) * args.out_stride + t * kTileOutputs;
+    const __m512 value =
+        args.accumulate ? _mm512_add_ps(_mm512_maskz_loadu_ps(mask, out), acc[m]) : acc[m];
+    _mm512_mask_storeu_ps(out, mask, value);
+  }
+}
+
+template <PackedFormat F>
+void matmul(const MatmulArgs& args) {
+  using TilePanel = void (*)(const MatmulArgs&, size_t, size_t);
+  static constexpr TilePanel kernels[kPanelRows] = {
+      tile_panel<F, 1>,  tile_panel<F, 2>,  tile_panel<F, 3>,  tile_panel<F, 4>,
+      tile_panel<F, 5>,  tile_panel<F, 6>,  tile_panel<F, 7>,  tile_panel<F, 8>,
+      tile_panel<F, 9>,  tile_panel<F, 10>, tile_panel<F, 11>, tile_panel<F, 12>,
+      tile_panel<F, 13>, tile_panel<F, 14>, tile_panel<F, 15>, tile_panel<F, 16>};
+  // So many tiles stay in the L2 cache while all panels pass over them.
+  constexpr size_t kCacheBytes = 384 * 1024;
+  const size_t bytes = tile_bytes(F, args.inputs);
+  const size_t step = bytes < kCacheBytes ? kCacheBytes / bytes : 1;
+  for (size_t t0 = args.first_tile; t0 < args.end_tile; t0 += step) {
+    const size_t t1 = t0 + step < args.end_tile ? t0 + step : args.end_tile;
+    for (size_t p = 0; p < panel_count(args.rows); ++p) {
+      const size_t first = panel_begin(args.rows, p);
+      const size_t rows = panel_begin(args.rows, p + 1) - first;
+      for (size_t t = t0; t < t1; ++t) kernels[rows - 1](args, t, first);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pith
