@@ -1,4 +1,4 @@
-// Which instruction set the kernels use. Chosen once, at the first question.
+// Which instruction set the kernels use.
 #pragma once
 
 #include <string_view>

@@ -9,7 +9,7 @@ bytes, and text full of special tokens. Prints one line per corpus and model;
 exits with 1 when something differs that is not explained below.
 
     pip install tokenizers==0.23.3 gguf llama-cpp-python==0.3.36
-    python3 tools/reference/compare_tokens.py --pith build/src/cli/pith \\
+    python3 tools/reference/compare_tokens.py --pith build/bin/pith \\
         --data DATA_FOLDER MODEL.gguf ... [--also-as gpt-2 llama-bpe]
 
 Known differences, counted apart:
