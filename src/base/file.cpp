@@ -83,14 +83,29 @@ Status publish_file(int fd, const std::string& temporary, const std::string& pat
   return {};
 }
 
-Status write_file(const std::string& path, std::string_view bytes) {
-  const std::string temporary = fmt::format("{}.{}.tmp", path, getpid());
-  const UniqueFd fd(open(temporary.c_str(), kNewFile, 0644));
+Result<NewFile> NewFile::create(const std::string& path) {
+  std::string temporary = fmt::format("{}.{}.tmp", path, getpid());
+  UniqueFd fd(open(temporary.c_str(), kNewFile, 0644));
   if (!fd) return fail_system("create", temporary, errno);
-  Status status = write_all(fd.get(), bytes, path);
-  if (status) status = publish_file(fd.get(), temporary, path);
-  if (!status) unlink(temporary.c_str());
-  return status;
+  return NewFile(path, std::move(temporary), std::move(fd));
+}
+
+NewFile::~NewFile() {
+  if (fd_) unlink(temporary_.c_str());
+}
+
+Status NewFile::append(std::string_view bytes) { return write_all(fd_.get(), bytes, path_); }
+
+Status NewFile::publish() {
+  PITH_TRY_VOID(publish_file(fd_.get(), temporary_, path_));
+  fd_.reset();
+  return {};
+}
+
+Status write_file(const std::string& path, std::string_view bytes) {
+  PITH_TRY(NewFile file, NewFile::create(path));
+  PITH_TRY_VOID(file.append(bytes));
+  return file.publish();
 }
 
 Result<std::string> read_file(const std::string& path, uint64_t limit) {

@@ -43,7 +43,30 @@ Status write_all(int fd, std::string_view bytes, const std::string& path);
 // a power cut: flush, rename, flush the folder. Both are in the same folder.
 Status publish_file(int fd, const std::string& temporary, const std::string& path);
 
-// Writes a file that is either there in full or not at all (aside, then publish_file).
+// A file that is written piece by piece and is there in full or not at all: it grows
+// aside, and publish() gives it its name. Move-only; unless published, the
+// destructor removes it.
+class NewFile {
+ public:
+  static Result<NewFile> create(const std::string& path);
+  NewFile(NewFile&& other) noexcept = default;
+  NewFile& operator=(NewFile&& other) = delete;
+  ~NewFile();
+
+  Status append(std::string_view bytes);
+  // The NewFile is spent afterwards.
+  Status publish();
+
+ private:
+  NewFile(std::string path, std::string temporary, UniqueFd fd)
+      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(std::move(fd)) {}
+
+  std::string path_;
+  std::string temporary_;
+  UniqueFd fd_;  // empty once published or moved from
+};
+
+// A NewFile in one piece.
 Status write_file(const std::string& path, std::string_view bytes);
 
 // The whole content of a file. Errors: not_found, io, corrupt (longer than `limit` bytes).

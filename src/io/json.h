@@ -1,0 +1,26 @@
+// JSON from files that others made, parsed within limits.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace pith {
+
+// Deeper than any file we read; few enough levels that walking them cannot exhaust
+// the stack.
+inline constexpr int kMaxJsonDepth = 32;
+
+// `Json` is nlohmann::json, or nlohmann::ordered_json where the order of keys counts
+// (its look-ups are linear: for small texts alone). `file` is for messages. Errors:
+// corrupt (not JSON, nested too deep, an object that has a key twice).
+template <class Json>
+Result<Json> parse_json(std::string_view text, std::string_view file);
+
+extern template Result<nlohmann::json> parse_json(std::string_view text, std::string_view file);
+extern template Result<nlohmann::ordered_json> parse_json(std::string_view text,
+                                                          std::string_view file);
+
+}  // namespace pith
