@@ -30,10 +30,11 @@ inline void relax() {
 
 }  // namespace
 
-// A phase: the caller fills in the job, then opens `ticket`: the phase's number
-// in the high half, the pieces that nobody has taken yet in the low half. Who
-// lowers it owns a piece, and only then looks at the job, which cannot change
-// before that piece is done. Each atomic has a cache line of its own.
+// A phase: the caller fills in the job, then deals the pieces: each thread has a share,
+// neighbouring pieces, which it takes from the front, so that it streams through memory;
+// a thread that has done its own takes from the back of another's. Whoever takes a piece
+// looks at the job only then: it cannot change before that piece is done. Each atomic
+// has a cache line of its own.
 struct ThreadPool::Impl {
   struct Job {
     size_t count;
@@ -41,33 +42,56 @@ struct ThreadPool::Impl {
     uint32_t pieces;
     const FunctionRef<void(size_t, size_t, int)>* body;
   };
+  // Pieces [begin, end) that nobody has taken yet: begin in the high half.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> pieces{0};
+  };
 
-  alignas(64) std::atomic<uint64_t> ticket{0};
+  std::vector<Share> shares;                   // by thread
   alignas(64) std::atomic<uint32_t> done{0};   // pieces of this phase
   alignas(64) std::atomic<uint32_t> phase{0};  // what idle threads sleep on
   alignas(64) Job job{};
   std::atomic<bool> stopping{false};
   std::vector<std::thread> workers;
 
-  // Takes and does pieces until there are none.
-  void work_off(int thread) {
-    uint64_t seen = ticket.load(std::memory_order_acquire);
-    while (static_cast<uint32_t>(seen) != 0) {
-      if (!ticket.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel,
-                                        std::memory_order_acquire)) {
+  explicit Impl(size_t threads) : shares(threads) {}
+
+  void do_piece(uint32_t piece, int thread) {
+    const size_t begin = piece * job.grain;
+    (*job.body)(begin, std::min(begin + job.grain, job.count), thread);
+    done.fetch_add(1, std::memory_order_release);
+  }
+
+  // Takes and does the pieces of a share until there are none.
+  void work_off(Share& share, bool own, int thread) {
+    uint64_t seen = share.pieces.load(std::memory_order_acquire);
+    while (true) {
+      const auto begin = static_cast<uint32_t>(seen >> 32);
+      const auto end = static_cast<uint32_t>(seen);
+      if (begin == end) return;
+      const uint64_t left = own ? pack(begin + 1, end) : pack(begin, end - 1);
+      if (!share.pieces.compare_exchange_weak(seen, left, std::memory_order_acq_rel,
+                                              std::memory_order_acquire)) {
         continue;
       }
-      const size_t begin = (job.pieces - static_cast<uint32_t>(seen)) * job.grain;
-      (*job.body)(begin, std::min(begin + job.grain, job.count), thread);
-      done.fetch_add(1, std::memory_order_release);
-      seen = ticket.load(std::memory_order_acquire);
+      do_piece(own ? begin : end - 1, thread);
+      seen = share.pieces.load(std::memory_order_acquire);
     }
   }
+
+  void work_off_all(int thread) {
+    const size_t threads = shares.size();
+    const auto own = static_cast<size_t>(thread);
+    work_off(shares[own], true, thread);
+    for (size_t i = 1; i < threads; ++i) work_off(shares[(own + i) % threads], false, thread);
+  }
+
+  static uint64_t pack(uint64_t begin, uint64_t end) { return begin << 32 | end; }
 
   void serve(int thread) {
     uint32_t seen = 0;
     while (!stopping.load(std::memory_order_acquire)) {
-      work_off(thread);
+      work_off_all(thread);
       for (int spin = 0; spin < kSpins && phase.load(std::memory_order_acquire) == seen; ++spin) {
         relax();
       }
@@ -79,9 +103,12 @@ struct ThreadPool::Impl {
   void open(const Job& next) {
     job = next;
     done.store(0, std::memory_order_relaxed);
-    const uint32_t number = phase.load(std::memory_order_relaxed) + 1;
-    ticket.store(uint64_t{number} << 32 | next.pieces, std::memory_order_release);
-    phase.store(number, std::memory_order_release);
+    const uint64_t threads = shares.size();
+    for (uint64_t i = 0; i < threads; ++i) {
+      shares[i].pieces.store(pack(next.pieces * i / threads, next.pieces * (i + 1) / threads),
+                             std::memory_order_release);
+    }
+    phase.fetch_add(1, std::memory_order_release);
     phase.notify_all();
   }
 
@@ -96,8 +123,9 @@ struct ThreadPool::Impl {
   }
 };
 
-ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
+ThreadPool::ThreadPool(int threads) {
   PITH_CHECK(threads >= 1);
+  impl_ = std::make_unique<Impl>(static_cast<size_t>(threads));
   impl_->workers.reserve(static_cast<size_t>(threads - 1));
   for (int i = 1; i < threads; ++i) impl_->workers.emplace_back([this, i] { impl_->serve(i); });
 }
@@ -122,7 +150,7 @@ void ThreadPool::parallel_for(size_t count, size_t grain,
   const size_t pieces = (count + grain - 1) / grain;
   PITH_CHECK(pieces <= std::numeric_limits<uint32_t>::max());
   impl_->open({count, grain, static_cast<uint32_t>(pieces), &body});
-  impl_->work_off(0);
+  impl_->work_off_all(0);
   impl_->wait_until_done();
 }
 

@@ -23,8 +23,9 @@ class ThreadPool {
 
   int threads() const;
 
-  // Runs body(begin, end, thread) over [0, count) in pieces of at most `grain`,
-  // handed out in order as threads get free; returns when all are done. `thread`
+  // Runs body(begin, end, thread) over [0, count) in pieces of at most `grain`; returns
+  // when all are done. A thread does neighbouring pieces in order as far as it can, so
+  // that a piece's memory is best followed by the next one's. `thread`
   // in [0, threads()) names scratch memory; which thread does what must not
   // matter to the result. `body` must not throw. Not reentrant.
   void parallel_for(size_t count, size_t grain,
