@@ -18,13 +18,36 @@ PITH_INLINE __m512i broadcast4(const void* p) {
   return _mm512_set1_epi32(four);
 }
 
-// Dot products of 16 outputs' weights (4 or 8 vectors) with 16 or 32 activations.
-PITH_INLINE __m512i dot4(__m512i dot, const __m512i* w, const int8_t* q) {
-  for (int j = 0; j < 4; ++j) dot = _mm512_dpbusd_epi32(dot, w[j], broadcast4(q + 4 * j));
-  return dot;
+// Rows take turns in threes: a dot product must wait for the one before it in its row,
+// about four cycles, and the machine starts one a cycle.
+constexpr int kTurnRows = 3;
+
+// f.operator()<First, Count>() for each turn of Rows rows.
+template <int Rows, int First = 0, class F>
+PITH_INLINE void for_turns(const F& f) {
+  if constexpr (First < Rows) {
+    constexpr int count = Rows - First < kTurnRows ? Rows - First : kTurnRows;
+    f.template operator()<First, count>();
+    for_turns<Rows, First + count>(f);
+  }
 }
-PITH_INLINE __m512i dot8(__m512i dot, const __m512i* w, const int8_t* q) {
-  return dot4(dot4(dot, w, q), w + 4, q + 16);
+#define PITH_EACH_TURN [&]<int First, int Count>() __attribute__((always_inline))
+
+// dot += the products of 16 outputs' weights with four activations of a row. The
+// compiler would load the four by an instruction of their own.
+PITH_INLINE void dot_four(__m512i& dot, __m512i w, const int8_t* q) {
+  typedef int32_t __attribute__((may_alias, aligned(1))) Four;
+  asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(dot) : "v"(w), "m"(*reinterpret_cast<const Four*>(q)));
+}
+
+// dot[m] += the products of Vectors vectors of weights with row m of a block.
+template <int Vectors, int Count>
+PITH_INLINE void dot_rows(__m512i* dot, const __m512i* w, const int8_t* q) {
+#pragma GCC unroll 8
+  for (int j = 0; j < Vectors; ++j) {
+#pragma GCC unroll 3
+    for (int m = 0; m < Count; ++m) dot_four(dot[m], w[j], q + m * kBlockInputs + 4 * j);
+  }
 }
 
 // The 32 stored weights of 16 outputs as 8 vectors of bytes (tensor/packed.h).
@@ -98,30 +121,28 @@ PITH_INLINE void super_tile(const uint8_t* tile, const MatmulArgs& args, size_t 
       prefetch<static_cast<int>(block_bytes(F) / 64)>(weights);
       unpack<info.bits>(weights, w);
       weights += block_bytes(F);
-      if constexpr (info.group == 32) {
-        const __m512i scale = _mm512_cvtepu8_epi32(load128(scales));
-        scales += kTileOutputs;
-#pragma GCC unroll 16
-        for (int m = 0; m < Rows; ++m) {
-          const __m512i dot = dot8(_mm512_setzero_si512(), w, q + m * 32);
-          scaled[m] = _mm512_add_epi32(scaled[m], _mm512_mullo_epi32(dot, scale));
-        }
-      } else {
+      constexpr int block_groups = kBlockInputs / info.group;
 #pragma GCC unroll 2
-        for (int half = 0; half < 2; ++half) {
-          const __m128i bytes = load128(scales);
-          scales += kTileOutputs;
-          const __m512i scale =
-              info.has_min ? _mm512_cvtepu8_epi32(bytes) : _mm512_cvtepi8_epi32(bytes);
-#pragma GCC unroll 16
-          for (int m = 0; m < Rows; ++m) {
-            const __m512i start =
-                info.offset ? _mm512_set1_epi32(neg_sums[m]) : _mm512_setzero_si512();
-            const __m512i dot = dot4(start, w + 4 * half, q + m * 32 + 16 * half);
-            scaled[m] = _mm512_add_epi32(scaled[m], _mm512_mullo_epi32(dot, scale));
+      for (int g = 0; g < block_groups; ++g) {
+        const __m128i bytes = load128(scales);
+        scales += kTileOutputs;
+        const __m512i scale =
+            info.has_min ? _mm512_cvtepu8_epi32(bytes) : _mm512_cvtepi8_epi32(bytes);
+        for_turns<Rows>(PITH_EACH_TURN {
+          __m512i dot[Count];
+#pragma GCC unroll 3
+          for (int m = 0; m < Count; ++m) {
+            dot[m] = info.offset ? _mm512_set1_epi32(neg_sums[First + m]) : _mm512_setzero_si512();
           }
-          neg_sums += Rows;
-        }
+          dot_rows<8 / block_groups, Count>(dot, w + g * 8 / block_groups,
+                                            q + First * kBlockInputs + g * info.group);
+#pragma GCC unroll 3
+          for (int m = 0; m < Count; ++m) {
+            const __m512i product = _mm512_mullo_epi32(dot[m], scale);
+            scaled[First + m] = _mm512_add_epi32(scaled[First + m], product);
+          }
+        });
+        neg_sums += Rows;
       }
       q += Rows * kBlockInputs;
     }
@@ -167,18 +188,25 @@ PITH_INLINE void simple_tile(const uint8_t* tile, const MatmulArgs& args, size_t
     const int32_t* neg_sums = a.neg_sums + cell;
     const float* scales = a.scales + cell;
     const float* scaled_sums = a.scaled_sums + cell;
-#pragma GCC unroll 16
-    for (int m = 0; m < Rows; ++m) {
-      const __m512i start = info.offset
-                                ? _mm512_slli_epi32(_mm512_set1_epi32(neg_sums[m]), offset_shift)
-                                : _mm512_setzero_si512();
-      const __m512i dot = dot8(start, w, q + m * 32);
-      const __m512 scale = _mm512_mul_ps(weight_scale, _mm512_set1_ps(scales[m]));
-      sum[m] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), scale, sum[m]);
-      if constexpr (info.has_min) {
-        sum[m] = _mm512_fmadd_ps(minimum, _mm512_set1_ps(scaled_sums[m]), sum[m]);
+    for_turns<Rows>(PITH_EACH_TURN {
+      __m512i dot[Count];
+#pragma GCC unroll 3
+      for (int m = 0; m < Count; ++m) {
+        dot[m] = info.offset
+                     ? _mm512_slli_epi32(_mm512_set1_epi32(neg_sums[First + m]), offset_shift)
+                     : _mm512_setzero_si512();
       }
-    }
+      dot_rows<8, Count>(dot, w, q + First * kBlockInputs);
+#pragma GCC unroll 3
+      for (int m = 0; m < Count; ++m) {
+        __m512& total = sum[First + m];
+        const __m512 scale = _mm512_mul_ps(weight_scale, _mm512_set1_ps(scales[First + m]));
+        total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[m]), scale, total);
+        if constexpr (info.has_min) {
+          total = _mm512_fmadd_ps(minimum, _mm512_set1_ps(scaled_sums[First + m]), total);
+        }
+      }
+    });
     q += Rows * kBlockInputs;
     cell += Rows;
   }
