@@ -103,7 +103,8 @@ class Report:
             **{key: self.options[key] for key in keys},
             "limits": self.limits,
             "rows": self.rows,
-            **self.figures,
+            "runs": self.figures["runs"],
+            "limits_by_round": self.figures["limits"],
         }
 
     def text(self):
