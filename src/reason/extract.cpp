@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "reason/answer.h"
-#include "reason/expression.h"
+#include "reason/canonical.h"
 #include "reason/latex.h"
 #include "reason/markers.h"
 
@@ -30,7 +30,9 @@ char at(string_view text, size_t i) { return i < text.size() ? text[i] : '\0'; }
 bool is_mathematics(string_view phrase) {
   const auto plain = plain_notation(phrase);
   const auto value = plain ? parse_expression(*plain) : std::nullopt;
-  return value && std::any_of(value->text.begin(), value->text.end(), is_digit);
+  if (!value) return false;
+  const std::string text = written_out(*value).text;
+  return std::any_of(text.begin(), text.end(), is_digit);
 }
 
 // Has a word of three letters or more that is no command of LaTeX.

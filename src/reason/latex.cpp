@@ -1,7 +1,10 @@
 #include "reason/latex.h"
 
 #include <algorithm>
-#include <array>
+
+#include "reason/latex_commands.h"
+#include "reason/scanner.h"
+#include "reason/words.h"
 
 namespace pith {
 namespace {
@@ -9,76 +12,17 @@ namespace {
 // Deeper than any answer that a person would write; keeps the recursion short.
 constexpr int kMaxDepth = 32;
 
-struct Replacement {
-  std::string_view from;
-  std::string_view to;
-};
-
-// Commands that stand for themselves. Sorted by name.
-constexpr Replacement kCommands[] = {
-    {" ", " "},         {"!", ""},           {"#", " "},
-    {"$", " "},         {"%", "%"},          {"&", " "},
-    {"(", " "},         {")", " "},          {",", ""},
-    {":", " "},         {";", " "},          {"Big", ""},
-    {"Bigg", ""},       {"Biggl", ""},       {"Biggr", ""},
-    {"Bigl", ""},       {"Bigr", ""},        {"[", " "},
-    {"]", " "},         {"_", "_"},          {"approx", " "},
-    {"ast", "*"},       {"big", ""},         {"bigg", ""},
-    {"biggl", ""},      {"biggr", ""},       {"bigl", ""},
-    {"bigr", ""},       {"cdot", "*"},       {"circ", ""},
-    {"cup", " union "}, {"degree", ""},      {"displaystyle", ""},
-    {"div", "/"},       {"euro", " "},       {"ge", ">="},
-    {"geq", ">="},      {"geqslant", ">="},  {"gt", ">"},
-    {"hline", ""},      {"in", " in "},      {"infty", " inf "},
-    {"langle", "("},    {"lbrace", "{"},     {"lbrack", "["},
-    {"ldots", "..."},   {"le", "<="},        {"left", ""},
-    {"leq", "<="},      {"leqslant", "<="},  {"limits", ""},
-    {"lt", "<"},        {"ne", "!="},        {"neq", "!="},
-    {"newline", " "},   {"pm", " pm "},      {"pounds", " "},
-    {"quad", " "},      {"qquad", " "},      {"rangle", ")"},
-    {"rbrace", "}"},    {"rbrack", "]"},     {"right", ""},
-    {"textdegree", ""}, {"textdollar", " "}, {"textstyle", ""},
-    {"times", "*"},     {"{", "{"},          {"}", "}"},
-};
-
-// Commands whose argument is what counts.
-constexpr std::string_view kTransparent[] = {
-    "bm",     "boldsymbol", "boxed",  "emph",   "fbox",   "hbox",         "mathbf", "mathcal",
-    "mathit", "mathrm",     "mathsf", "mathtt", "mbox",   "operatorname", "text",   "textbf",
-    "textit", "textnormal", "textrm", "textsf", "texttt", "underline"};
-
-constexpr std::string_view kFractions[] = {"cfrac", "dfrac", "frac", "tfrac"};
-
-constexpr std::string_view kMatrices[] = {"Bmatrix", "array",       "bmatrix", "matrix",
-                                          "pmatrix", "smallmatrix", "vmatrix"};
-
-// Characters beyond ASCII.
-constexpr Replacement kCharacters[] = {
-    {"\u00a0", " "},       {"\u00a2", " cents "}, {"\u00a3", " "},      {"\u00a5", " "},
-    {"\u00b0", ""},        {"\u00b1", " pm "},    {"\u00b2", "^2"},     {"\u00b3", "^3"},
-    {"\u00b7", "*"},       {"\u00bc", " 1/4 "},   {"\u00bd", " 1/2 "},  {"\u00be", " 3/4 "},
-    {"\u00d7", "*"},       {"\u00f7", "/"},       {"\u03c0", " pi "},   {"\u2009", ""},
-    {"\u2012", "-"},       {"\u2013", "-"},       {"\u2019", "'"},      {"\u202f", ""},
-    {"\u20ac", " "},       {"\u20b9", " "},       {"\u2153", " 1/3 "},  {"\u2154", " 2/3 "},
-    {"\u2208", " in "},    {"\u2212", "-"},       {"\u221a", " sqrt "}, {"\u221e", " inf "},
-    {"\u222a", " union "}, {"\u2264", "<="},      {"\u2265", ">="},     {"\u2260", "!="},
-    {"\u2248", " "},
-};
-
-template <size_t N>
-bool contains(const std::string_view (&names)[N], std::string_view name) {
-  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+// Prose, as against a single letter, a number or a formula in \text.
+bool is_prose(std::string_view content) {
+  const bool plain = std::all_of(content.begin(), content.end(), [](char c) {
+    return is_letter(c) || is_space(c) || is_foreign(c) ||
+           std::string_view(".,;:'!?-/").find(c) != std::string_view::npos;
+  });
+  const auto two_letters = std::adjacent_find(
+      content.begin(), content.end(), [](char a, char b) { return is_letter(a) && is_letter(b); });
+  const std::string word = lower_case(trimmed(content, ",", ","));
+  return plain && two_letters != content.end() && !is_connective(word) && !is_function(word);
 }
-
-template <size_t N>
-const Replacement* find(const Replacement (&table)[N], std::string_view name) {
-  const auto* entry = std::find_if(std::begin(table), std::end(table),
-                                   [&](const Replacement& r) { return r.from == name; });
-  return entry == std::end(table) ? nullptr : entry;
-}
-
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 // A recursive-descent reader that writes as it goes; `position_` only grows.
 class LatexReader {
@@ -138,7 +82,8 @@ class LatexReader {
       beyond_ascii();
     } else {
       ++position_;
-      out_.push_back(c == '$' || c == '~' ? ' ' : c);
+      const bool blank = c == '$' || c == '~' || (c >= 0 && c < ' ');
+      out_.push_back(blank ? ' ' : c);
     }
   }
 
@@ -155,9 +100,16 @@ class LatexReader {
   // "^\circ" is a degree sign; "^{..}" and "_{..}" keep their argument together.
   void script(char kind) {
     ++position_;
-    if (kind == '^' && (skip("\\circ") || skip("{\\circ}") || skip("\\degree"))) return;
-    out_.push_back(kind);
     skip_spaces();
+    if (kind == '^' && (skip("\\circ") || skip("{\\circ}") || skip("\\degree"))) {
+      out_ += " deg ";
+      return;
+    }
+    if (kind == '^' && (skip("\\prime") || skip("{\\prime}"))) {
+      out_ += '\'';
+      return;
+    }
+    out_.push_back(kind);
     if (peek() == '{') group("(", ")");
   }
 
@@ -174,13 +126,13 @@ class LatexReader {
   }
 
   void beyond_ascii() {
-    for (const auto& [from, to] : kCharacters) {
-      if (skip(from)) {
-        out_ += to;
-        return;
-      }
+    const Replacement* known = plain_character(text_.substr(position_));
+    if (known == nullptr) {
+      out_.push_back(text_[position_++]);
+      return;
     }
-    out_.push_back(text_[position_++]);
+    position_ += known->from.size();
+    out_ += known->to;
   }
 
   // One argument: a group, a command or a single character.
@@ -217,27 +169,81 @@ class LatexReader {
     }
     ++position_;  // the backslash
     const std::string_view name = command_name();
-    if (contains(kFractions, name)) {
-      group("frac(", ";");
-      argument();
-      out_.push_back(')');
-    } else if (name == "sqrt") {
+    if (name == "sqrt") {
       square_root();
-    } else if (contains(kTransparent, name)) {
-      group(" ", " ");
     } else if (name == "begin" || name == "end") {
       environment(name == "begin");
     } else if (name == "\\") {
       out_ += matrix_depth_ > 0 ? "),(" : " ";
-    } else if (const Replacement* known = find(kCommands, name)) {
-      out_ += known->to;
-      if ((name == "left" || name == "right") && peek() == '.') ++position_;
     } else {
-      out_ += ' ';
-      out_ += name;
-      out_ += ' ';
+      named_command(name);
     }
     --depth_;
+  }
+
+  void named_command(std::string_view name) {
+    const LatexMeaning meaning = latex_command(name);
+    switch (meaning.kind) {
+      case LatexCommand::symbol:
+        out_ += meaning.text;
+        if ((name == "left" || name == "right") && peek() == '.') ++position_;
+        break;
+      case LatexCommand::words:
+        words();
+        break;
+      case LatexCommand::transparent:
+        group(" ", " ");
+        break;
+      case LatexCommand::fraction:
+        two_arguments("frac(");
+        break;
+      case LatexCommand::binomial:
+        two_arguments(" binom(");
+        break;
+      case LatexCommand::period:
+        period();
+        break;
+      case LatexCommand::ignored_argument:
+        drop_argument();
+        break;
+      case LatexCommand::unknown:
+        out_ += ' ';
+        out_ += name;
+        out_ += ' ';
+        break;
+    }
+  }
+
+  void two_arguments(std::string_view open) {
+    group(open, ";");
+    argument();
+    out_.push_back(')');
+  }
+
+  // Prose is marked, so that the reader does not take it for a product of names.
+  void words() {
+    const size_t begin = out_.size();
+    argument();
+    const bool prose = is_prose(std::string_view(out_).substr(begin));
+    out_.insert(begin, 1, prose ? kPhraseBegin : ' ');
+    out_.push_back(prose ? kPhraseEnd : ' ');
+  }
+
+  // "0.1\overline{36}" repeats digits; a line above anything else is only a mark.
+  void period() {
+    const size_t begin = out_.size();
+    argument();
+    const std::string content = out_.substr(begin);
+    const bool digits = !content.empty() && std::all_of(content.begin(), content.end(), is_digit);
+    if (!digits) return;
+    out_.insert(begin, "overline(");
+    out_.push_back(')');
+  }
+
+  void drop_argument() {
+    const size_t begin = out_.size();
+    argument();
+    out_.resize(begin);
   }
 
   void square_root() {
@@ -259,7 +265,7 @@ class LatexReader {
     const size_t close =
         peek() == '{' ? text_.substr(position_, kLongestName).find('}') : std::string_view::npos;
     if (close == std::string_view::npos ||
-        !contains(kMatrices, text_.substr(position_ + 1, close - 1))) {
+        !is_matrix_environment(text_.substr(position_ + 1, close - 1))) {
       failed_ = true;
       return;
     }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "reason/answer_form.h"
+
 namespace pith {
 namespace {
 
@@ -20,14 +22,18 @@ std::vector<AnswerGroup> group_by_text(std::span<const Ballot> ballots, AnswerKi
   return groups;
 }
 
-// Joins groups whose answers are equivalent although written differently.
-void merge_equivalent(std::vector<AnswerGroup>& groups, AnswerKind kind) {
+// Joins groups whose answers are equivalent although written differently. Each answer is
+// read once: comparing two that have been read is cheap.
+void merge_equivalent(std::vector<AnswerGroup>& groups) {
+  std::vector<AnswerForm> forms;
+  for (const AnswerGroup& group : groups) forms.push_back(read_answer(group.answer));
   for (size_t i = 0; i < groups.size(); ++i) {
     for (size_t j = groups.size() - 1; j > i; --j) {
-      if (!equivalent_answers(groups[i].answer, groups[j].answer, kind)) continue;
+      if (!equivalent(forms[i], forms[j])) continue;
       auto& members = groups[i].members;
       members.insert(members.end(), groups[j].members.begin(), groups[j].members.end());
       groups.erase(groups.begin() + static_cast<std::ptrdiff_t>(j));
+      forms.erase(forms.begin() + static_cast<std::ptrdiff_t>(j));
     }
   }
 }
@@ -58,7 +64,8 @@ bool ranks_before(const AnswerGroup& a, const AnswerGroup& b) {
 
 std::vector<AnswerGroup> majority_vote(std::span<const Ballot> ballots, AnswerKind kind) {
   std::vector<AnswerGroup> groups = group_by_text(ballots, kind);
-  merge_equivalent(groups, kind);
+  // Choices and verdicts are equivalent only if their text is the same.
+  if (kind == AnswerKind::number) merge_equivalent(groups);
   size_t answered = 0;
   for (const AnswerGroup& group : groups) answered += group.members.size();
   for (AnswerGroup& group : groups) summarise(group, ballots, answered);

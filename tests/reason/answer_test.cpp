@@ -162,7 +162,7 @@ TEST(CanonicalAnswer, Collections) {
       {"1 and -2", "{-2,1}"},
       {"(1,200)", "(1,200)"},
       {"1,200", "1200"},
-      {"\\begin{pmatrix} 1/5 \\\\ -18/5 \\end{pmatrix}", "matrix[(1/5,-18/5)]"},
+      {"\\begin{pmatrix} 1/5 \\\\ -18/5 \\end{pmatrix}", "matrix[1/5;-18/5]"},
   };
   for (const auto& [answer, canonical] : cases) {
     EXPECT_EQ(canonical_answer(answer, kNumber), canonical) << answer;
