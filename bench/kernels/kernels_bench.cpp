@@ -115,7 +115,7 @@ void quantize(benchmark::State& state, const Kernels& kernels, PackedFormat form
 }
 
 void attend(benchmark::State& state, void (*kernel)(const AttendArgs&), size_t element_bytes,
-            size_t queries) {
+            bool integers, size_t queries) {
   constexpr size_t kHeadSize = 128;
   Random random(3);
   const auto q = random_floats(random, queries * kHeadSize);
@@ -129,7 +129,7 @@ void attend(benchmark::State& state, void (*kernel)(const AttendArgs&), size_t e
   AttendArgs args;
   args.q = q.data();
   args.keys = args.values = cache.data();
-  args.key_scales = args.value_scales = element_bytes == 1 ? scales.data() : nullptr;
+  args.key_scales = args.value_scales = integers ? scales.data() : nullptr;
   args.visible = visible.data();
   args.queries = queries;
   args.head_size = kHeadSize;
@@ -164,11 +164,15 @@ void register_isa(Isa isa) {
   }
   for (const size_t queries : {1, 6, 48}) {
     add(fmt::format("attend/{}/f32/queries:{}", isa_text, queries),
-        [&kernels, queries](auto& state) { attend(state, kernels.attend_f32, 4, queries); });
+        [&kernels, queries](auto& state) { attend(state, kernels.attend_f32, 4, false, queries); });
     add(fmt::format("attend/{}/f16/queries:{}", isa_text, queries),
-        [&kernels, queries](auto& state) { attend(state, kernels.attend_f16, 2, queries); });
+        [&kernels, queries](auto& state) { attend(state, kernels.attend_f16, 2, false, queries); });
+    add(fmt::format("attend/{}/int16/queries:{}", isa_text, queries),
+        [&kernels, queries](auto& state) {
+          attend(state, kernels.attend_int16, 2, true, queries);
+        });
     add(fmt::format("attend/{}/int8/queries:{}", isa_text, queries),
-        [&kernels, queries](auto& state) { attend(state, kernels.attend_int8, 1, queries); });
+        [&kernels, queries](auto& state) { attend(state, kernels.attend_int8, 1, true, queries); });
   }
 }
 

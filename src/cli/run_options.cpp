@@ -13,8 +13,9 @@ void add_loading_flags(CLI::App& command, RunOptions& options) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   add_choice<KvType>(command, "--kv", options.kv_type,
-                     {{"f16", KvType::f16}, {"int8", KvType::int8}, {"f32", KvType::f32}},
-                     "Keys and values in the cache: f16, int8 or f32 [f16]");
+                     {{"int16", KvType::int16},
+                      {"f16", KvType::f16}, {"int8", KvType::int8}, {"f32", KvType::f32}},
+                     "Keys and values in the cache: int16, f16, int8 or f32 [int16]");
   command.add_flag("-q,--quiet", options.model.quiet, "Nothing but the answer");
 }
 

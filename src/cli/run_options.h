@@ -19,7 +19,7 @@ namespace pith::cli {
 struct RunOptions {
   OpenModelOptions model;
   int32_t context_tokens = 0;  // 0: the command's own choice
-  KvType kv_type = KvType::f16;
+  KvType kv_type = KvType::int16;
   SamplingOptions sampling;
 };
 

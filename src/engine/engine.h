@@ -15,7 +15,7 @@
 namespace pith {
 
 struct EngineOptions {
-  KvType kv_type = KvType::f16;
+  KvType kv_type = KvType::int16;
   // Longest sequence, prompt and answer together. 0: the model's own limit.
   int32_t context_tokens = 0;
   // Capacity of the KV cache over all sequences; what forks share counts once.

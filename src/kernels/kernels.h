@@ -71,8 +71,22 @@ struct MatmulArgs {
   bool accumulate = false;  // out += instead of out =
 };
 
-// One KV block: 64 positions of one KV head of one layer.
+// One KV block: 64 positions of one KV head of one layer. Keys are [D, 64], values
+// [64, D]; 16-bit integers stand in pairs, as their dot products take them: keys
+// [D / 2, 64, 2], values [32, D, 2].
 inline constexpr int kKvBlock = 64;
+static constexpr size_t paired_key_at(size_t d, size_t position) {
+  return (d / 2 * kKvBlock + position) * 2 + d % 2;
+}
+static constexpr size_t paired_value_at(size_t position, size_t d, size_t head_size) {
+  return (position / 2 * head_size + d) * 2 + position % 2;
+}
+
+// 16-bit keys and values are at most these, so that sums over 256 channels (with a
+// query of 32767 at most and a sum of magnitudes of 262,000) and over 64 positions
+// (weights of 8191 at most) fit 32 bits.
+inline constexpr int kInt16KeyLimit = 8191;
+inline constexpr int kInt16ValueLimit = 4095;
 
 // Attends `queries` query vectors to one KV block and folds the result into
 // their running softmax: max, sum, out (out is not yet divided by sum). Start
@@ -80,10 +94,10 @@ inline constexpr int kKvBlock = 64;
 // visible[m] positions (0: its state stays as it is).
 struct AttendArgs {
   const float* q = nullptr;             // [queries, D], times 1 / sqrt(D)
-  const void* keys = nullptr;           // [D, 64] float, fp16 or int8
-  const void* values = nullptr;         // [64, D] float, fp16 or int8
-  const float* key_scales = nullptr;    // [64], int8 only
-  const float* value_scales = nullptr;  // [64], int8 only
+  const void* keys = nullptr;           // float, fp16, int16 or int8
+  const void* values = nullptr;         // the same
+  const float* key_scales = nullptr;    // [64], integers only
+  const float* value_scales = nullptr;  // [64], integers only
   const int32_t* visible = nullptr;     // [queries], 0 to 64
   size_t queries = 0;
   size_t head_size = 0;      // D, a multiple of 2, at most 256
@@ -122,6 +136,7 @@ struct Kernels {
 
   void (*attend_f32)(const AttendArgs& args);
   void (*attend_f16)(const AttendArgs& args);
+  void (*attend_int16)(const AttendArgs& args);
   void (*attend_int8)(const AttendArgs& args);
 
   // fp16 of n floats, rounded to nearest even, clamped to +-65504.

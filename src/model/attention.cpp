@@ -77,9 +77,10 @@ void Attention::attend_span(const Kernels& kernels, const KvCache& cache, int32_
   std::fill_n(state.sum, all, 0.0f);
   std::fill_n(state.out, all * head_size_, 0.0f);
   int32_t visible[kTaskRows * 64];
-  const auto attend = cache.type() == KvType::f32   ? kernels.attend_f32
-                      : cache.type() == KvType::f16 ? kernels.attend_f16
-                                                    : kernels.attend_int8;
+  const auto attend = cache.type() == KvType::f32     ? kernels.attend_f32
+                      : cache.type() == KvType::f16   ? kernels.attend_f16
+                      : cache.type() == KvType::int16 ? kernels.attend_int16
+                                                      : kernels.attend_int8;
 
   for (int32_t start = span * kSpan; start < (span + 1) * kSpan; start += kKvBlock) {
     const auto sees = [&](size_t r) { return task.rows[r].position >= start; };

@@ -10,26 +10,34 @@ namespace {
 constexpr size_t kBlock = kKvBlock;
 constexpr size_t kLargestHead = 256;
 
-size_t bytes_per_head(size_t head_size, KvType type) {
-  const size_t elements = 2 * kBlock * head_size;
+size_t element_bytes(KvType type) {
   switch (type) {
     case KvType::f32:
-      return elements * sizeof(float);
+      return sizeof(float);
     case KvType::f16:
-      return elements * sizeof(uint16_t);
+    case KvType::int16:
+      return 2;
     case KvType::int8:
-      return elements + 2 * kBlock * sizeof(float);
+      return 1;
   }
   PITH_CHECK(false);
 }
 
-// 8 bits under one scale; returns it.
-float quantize_head(const float* x, size_t n, int8_t* q) {
+bool has_scales(KvType type) { return type == KvType::int16 || type == KvType::int8; }
+
+size_t bytes_per_head(size_t head_size, KvType type) {
+  return 2 * kBlock * (head_size * element_bytes(type) + (has_scales(type) ? sizeof(float) : 0));
+}
+
+// Integers up to `limit` under one scale; returns it.
+template <class Integer>
+float quantize_head(const float* x, size_t n, int limit, Integer* q) {
   float largest = 0;
   for (size_t i = 0; i < n; ++i) largest = std::max(largest, std::fabs(x[i]));
-  const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
-  for (size_t i = 0; i < n; ++i) q[i] = static_cast<int8_t>(std::lrintf(x[i] * inverse));
-  return largest / 127.0f;
+  const float most = static_cast<float>(limit);
+  const float inverse = largest > kNoActivation ? most / largest : 0.0f;
+  for (size_t i = 0; i < n; ++i) q[i] = static_cast<Integer>(std::lrintf(x[i] * inverse));
+  return largest / most;
 }
 
 }  // namespace
@@ -101,13 +109,24 @@ void KvCache::store(const Kernels& kernels, int32_t layer, BlockId block, int32_
       kernels.to_half(keys, size, key);
       for (size_t d = 0; d < size; ++d) key_cells[d * kBlock + at] = key[d];
       kernels.to_half(values, size, key_cells + size * kBlock + at * size);
+    } else if (type_ == KvType::int16) {
+      auto* key_cells = reinterpret_cast<int16_t*>(data);
+      int16_t* value_cells = key_cells + size * kBlock;
+      auto* scales = reinterpret_cast<float*>(value_cells + size * kBlock);
+      int16_t head_cells[kLargestHead];
+      scales[at] = quantize_head(keys, size, kInt16KeyLimit, head_cells);
+      for (size_t d = 0; d < size; ++d) key_cells[paired_key_at(d, at)] = head_cells[d];
+      scales[kBlock + at] = quantize_head(values, size, kInt16ValueLimit, head_cells);
+      for (size_t d = 0; d < size; ++d) {
+        value_cells[paired_value_at(at, d, size)] = head_cells[d];
+      }
     } else {
       auto* key_cells = reinterpret_cast<int8_t*>(data);
       auto* scales = reinterpret_cast<float*>(data + 2 * kBlock * size);
       int8_t key[kLargestHead];
-      scales[at] = quantize_head(keys, size, key);
+      scales[at] = quantize_head(keys, size, 127, key);
       for (size_t d = 0; d < size; ++d) key_cells[d * kBlock + at] = key[d];
-      scales[kBlock + at] = quantize_head(values, size, key_cells + size * kBlock + at * size);
+      scales[kBlock + at] = quantize_head(values, size, 127, key_cells + size * kBlock + at * size);
     }
   }
 }
@@ -117,10 +136,9 @@ void KvCache::locate(int32_t layer, BlockId block, int32_t head, AttendArgs& arg
   const size_t elements = head_size_ * kBlock;
   args.head_size = head_size_;
   args.keys = data;
-  const size_t element = type_ == KvType::f32 ? sizeof(float) : type_ == KvType::f16 ? 2 : 1;
-  args.values = data + elements * element;
-  if (type_ == KvType::int8) {
-    args.key_scales = reinterpret_cast<const float*>(data + 2 * elements);
+  args.values = data + elements * element_bytes(type_);
+  if (has_scales(type_)) {
+    args.key_scales = reinterpret_cast<const float*>(data + 2 * elements * element_bytes(type_));
     args.value_scales = args.key_scales + kBlock;
   }
 }

@@ -12,13 +12,15 @@
 
 namespace pith {
 
-// f32 is for reference: what the others are measured against.
-enum class KvType { f32, f16, int8 };
+// int16 has one scale a position, KV head and kind: as exact as f16 and, where the
+// machine has 16-bit dot products, twice as fast. f32 is for reference: what the others
+// are measured against.
+enum class KvType { f32, f16, int16, int8 };
 
 using BlockId = int32_t;
 
 // A pool of blocks. A block spans all layers and KV heads; within one layer and
-// head it holds keys [D, 64], values [64, D], and for int8 their scales [64] each.
+// head it holds keys and values (kernels/kernels.h), and for integers their scales [64] each.
 // Not thread safe, but store() on different positions is.
 class KvCache {
  public:

@@ -17,8 +17,8 @@ TEST(Engine, ResolvesItsDefaults) {
   auto engine = make_engine(tiny_spec("qwen2"));
   EXPECT_EQ(engine->options().context_tokens, static_cast<int32_t>(kTinyContext));
   EXPECT_EQ(engine->options().kv_tokens, static_cast<int64_t>(kTinyContext));
-  // 3 layers x (keys + values) x 2 heads x 16 x fp16
-  EXPECT_EQ(engine->kv_bytes_per_token(), 3u * 2 * 2 * 16 * 2);
+  // 3 layers x (keys + values) x 2 heads x (16 x int16, and a scale)
+  EXPECT_EQ(engine->kv_bytes_per_token(), 3u * 2 * 2 * (16 * 2 + 4));
 }
 
 TEST(Engine, RefusesOptionsOutOfRange) {
@@ -89,7 +89,7 @@ TEST(Engine, TruncatedIsAsIfItHadNeverBeen) {
   EXPECT_EQ(logits_after(*engine, all), logits);
 }
 
-TEST(Engine, Int8AndHalfCachesStayNearTheExactOne) {
+TEST(Engine, SmallerCachesStayNearTheExactOne) {
   const auto tokens = some_tokens(200, 8);
   const auto run = [&](KvType type) {
     auto engine = make_engine(tiny_spec("qwen2"), 1, {.kv_type = type});
@@ -106,9 +106,12 @@ TEST(Engine, Int8AndHalfCachesStayNearTheExactOne) {
   };
   const auto exact = run(KvType::f32);
   const double half = distance(exact, run(KvType::f16));
+  const double whole = distance(exact, run(KvType::int16));
   const double bytes = distance(exact, run(KvType::int8));
   EXPECT_GT(half, 0);
+  EXPECT_GT(whole, 0);
   EXPECT_LT(half, 2e-3);   // 2^-11 an element, a few layers
+  EXPECT_LT(whole, 2e-3);  // 1/8191 of the largest element of a head or less
   EXPECT_LT(bytes, 2e-2);  // 1/254 of the largest element of a head
   EXPECT_LT(half, bytes);
 }

@@ -116,14 +116,16 @@ TEST_P(Invariance, HiddenStatesToo) {
 
 INSTANTIATE_TEST_SUITE_P(Models, Invariance,
                          ::testing::Values(Case{"qwen2", DType::f32, KvType::f16},
+                                           Case{"qwen2", DType::f32, KvType::int16},
                                            Case{"llama3", DType::f32, KvType::int8},
                                            Case{"qwen3", DType::q4_k, KvType::f16},
                                            Case{"qwen2", DType::q6_k, KvType::int8},
                                            Case{"qwen2-tied", DType::q8_0, KvType::f32},
-                                           Case{"llama3", DType::q4_0, KvType::f16}),
+                                           Case{"llama3", DType::q4_0, KvType::int16}),
                          [](const auto& run) {
                            std::string name = run.param.model + "_" +
-                                              std::string(dtype_info(run.param.type).name);
+                                              std::string(dtype_info(run.param.type).name) + "_kv" +
+                                              std::to_string(int(run.param.kv));
                            for (char& c : name) {
                              if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
                            }

@@ -13,8 +13,8 @@
 namespace pith {
 namespace {
 
-enum class Element { f32, f16, int8 };
-constexpr Element kElements[] = {Element::f32, Element::f16, Element::int8};
+enum class Element { f32, f16, int16, int8 };
+constexpr Element kElements[] = {Element::f32, Element::f16, Element::int16, Element::int8};
 constexpr size_t kHeadSizes[] = {2, 6, 16, 40, 64, 80, 96, 128, 256};
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -24,31 +24,38 @@ class Block {
  public:
   Block(Element element, size_t head_size, Random& random)
       : element_(element), size_(head_size), key_scales_(kKvBlock), value_scales_(kKvBlock) {
-    const size_t count = size_ * kKvBlock;
-    if (element == Element::int8) {
-      std::uniform_real_distribution<float> scale(0.005f, 0.02f);
+    if (has_scales()) {
+      const float unit = element == Element::int8 ? 0.01f : 0.0005f;
+      std::uniform_real_distribution<float> scale(unit / 2, unit * 2);
       for (int j = 0; j < kKvBlock; ++j) {
         key_scales_[j] = scale(random);
         value_scales_[j] = scale(random);
       }
     }
-    keys_ = store(random_floats(random, count));
-    values_ = store(random_floats(random, count));
+    keys_.resize(size_ * kKvBlock * width());
+    values_.resize(keys_.size());
+    for (size_t j = 0; j < kKvBlock; ++j) {
+      for (size_t d = 0; d < size_; ++d) {
+        store(random_floats(random, 1)[0], keys_, key_at(j, d));
+        store(random_floats(random, 1)[0], values_, value_at(j, d));
+      }
+    }
   }
 
   double key(size_t j, size_t d) const {
-    return stored(keys_, d * kKvBlock + j) * (is_int8() ? double{key_scales_[j]} : 1.0);
+    return stored(keys_, key_at(j, d)) * (has_scales() ? double{key_scales_[j]} : 1.0);
   }
   double value(size_t j, size_t d) const {
-    return stored(values_, j * size_ + d) * (is_int8() ? double{value_scales_[j]} : 1.0);
+    return stored(values_, value_at(j, d)) * value_scale(j);
   }
+  double value_scale(size_t j) const { return has_scales() ? double{value_scales_[j]} : 1.0; }
 
   // What nobody sees may be anything: positions from `visible` on become NaN.
   void spoil_from(size_t visible) {
     for (size_t j = visible; j < kKvBlock; ++j) {
       for (size_t d = 0; d < size_; ++d) {
-        spoil(keys_, d * kKvBlock + j);
-        spoil(values_, j * size_ + d);
+        spoil(keys_, key_at(j, d));
+        spoil(values_, value_at(j, d));
       }
       key_scales_[j] = value_scales_[j] = kNan;
     }
@@ -57,29 +64,38 @@ class Block {
   void describe(AttendArgs& args) const {
     args.keys = keys_.data();
     args.values = values_.data();
-    args.key_scales = is_int8() ? key_scales_.data() : nullptr;
-    args.value_scales = is_int8() ? value_scales_.data() : nullptr;
+    args.key_scales = has_scales() ? key_scales_.data() : nullptr;
+    args.value_scales = has_scales() ? value_scales_.data() : nullptr;
   }
 
  private:
-  bool is_int8() const { return element_ == Element::int8; }
+  bool has_scales() const { return element_ == Element::int16 || element_ == Element::int8; }
+  size_t width() const { return element_ == Element::f32 ? 4 : element_ == Element::int8 ? 1 : 2; }
+  size_t key_at(size_t j, size_t d) const {
+    return element_ == Element::int16 ? paired_key_at(d, j) : d * kKvBlock + j;
+  }
+  size_t value_at(size_t j, size_t d) const {
+    return element_ == Element::int16 ? paired_value_at(j, d, size_) : j * size_ + d;
+  }
 
-  std::vector<uint8_t> store(const std::vector<float>& floats) const {
-    const size_t width = element_ == Element::f32 ? 4 : element_ == Element::f16 ? 2 : 1;
-    std::vector<uint8_t> bytes(floats.size() * width);
-    for (size_t i = 0; i < floats.size(); ++i) {
-      const uint16_t half = half_from_float(floats[i]);
-      const auto small = static_cast<int8_t>(std::clamp(floats[i] * 40, -127.0f, 127.0f));
-      const void* from = &floats[i];
-      if (element_ == Element::f16) from = &half;
-      if (element_ == Element::int8) from = &small;
-      std::memcpy(bytes.data() + i * width, from, width);
-    }
-    return bytes;
+  void store(float x, std::vector<uint8_t>& bytes, size_t index) const {
+    const uint16_t half = half_from_float(x);
+    const auto small = static_cast<int8_t>(std::clamp(x * 40, -127.0f, 127.0f));
+    const auto whole = static_cast<int16_t>(std::clamp(x * 1000, -4095.0f, 4095.0f));
+    const void* from = &x;
+    if (element_ == Element::f16) from = &half;
+    if (element_ == Element::int16) from = &whole;
+    if (element_ == Element::int8) from = &small;
+    std::memcpy(bytes.data() + index * width(), from, width());
   }
 
   double stored(const std::vector<uint8_t>& bytes, size_t index) const {
     if (element_ == Element::int8) return static_cast<int8_t>(bytes[index]);
+    if (element_ == Element::int16) {
+      int16_t whole;
+      std::memcpy(&whole, bytes.data() + 2 * index, sizeof whole);
+      return whole;
+    }
     if (element_ == Element::f16) {
       uint16_t half;
       std::memcpy(&half, bytes.data() + 2 * index, sizeof half);
@@ -92,7 +108,9 @@ class Block {
 
   void spoil(std::vector<uint8_t>& bytes, size_t index) const {
     const uint16_t half_nan = 0x7e00;
+    const int16_t wrong = -32768;
     if (element_ == Element::f16) std::memcpy(bytes.data() + 2 * index, &half_nan, 2);
+    if (element_ == Element::int16) std::memcpy(bytes.data() + 2 * index, &wrong, 2);
     if (element_ == Element::f32) std::memcpy(bytes.data() + 4 * index, &kNan, 4);
   }
 
@@ -151,9 +169,10 @@ void attend(const Kernels& kernels, Element element, const Block& block,
   args.sum = queries.sum.data();
   args.out = queries.out.data();
   args.scratch = scratch.data();
-  const auto run = element == Element::f32   ? kernels.attend_f32
-                   : element == Element::f16 ? kernels.attend_f16
-                                             : kernels.attend_int8;
+  const auto run = element == Element::f32     ? kernels.attend_f32
+                   : element == Element::f16   ? kernels.attend_f16
+                   : element == Element::int16 ? kernels.attend_int16
+                                               : kernels.attend_int8;
   run(args);
   for (size_t i = scratch_floats; i < scratch.size(); ++i) ASSERT_EQ(scratch[i], kGuard);
 }
@@ -163,17 +182,38 @@ struct Expected {
   std::vector<double> out;        // [D]
   std::vector<double> magnitude;  // [D], the same with |values|
   double log_sum = 0;
-  double tolerance = 0;  // relative to magnitude; absolute for log_sum
+  double tolerance = 0;          // relative to magnitude; absolute for log_sum
+  std::vector<double> rounding;  // [D], absolute, of out
 };
+
+// Whether the kernel rounds queries and weights to 16 bits (kernels/avx512/attend_int16.h).
+bool rounds(const Kernels& kernels, Element element, size_t head_size) {
+  return kernels.isa == Isa::avx512 && head_size % 16 == 0 &&
+         (element == Element::int16 || element == Element::int8);
+}
 
 // A score is a sum of D products of a key rounded when scaled: off by at most
 // (D + 2) e times the sum of magnitudes. A weight adds what its exponential and the
 // distance to the maximum round, (4 + distance) e, and a rescaling per block, 6 e;
 // out and sum are each sums of n such terms. Weights below the last normal float count
 // as nothing.
+//
+// Where the kernel rounds, an element of the query is off by half its scale, and a
+// weight times the scale of its value by half of 1 / 8191 of the largest in its block.
 Expected expect(const std::vector<Block>& blocks, const std::vector<int32_t>& visible,
-                const Queries& queries, size_t m) {
+                const Queries& queries, size_t m, bool rounded) {
   const size_t size = queries.size;
+  double query_step = 0;
+  if (rounded) {
+    double largest_element = 0;
+    double total = 0;
+    for (size_t d = 0; d < size; ++d) {
+      const double x = std::fabs(double{queries.q[m * size + d]});
+      largest_element = std::max(largest_element, x);
+      total += x;
+    }
+    query_step = std::max(largest_element / 32767, total / 262000) * (1 + 4 * kEpsilon);
+  }
   std::vector<double> scores;
   double score_error = 0;
   double largest = -std::numeric_limits<double>::infinity();
@@ -182,13 +222,17 @@ Expected expect(const std::vector<Block>& blocks, const std::vector<int32_t>& vi
     for (int32_t j = 0; j < visible[b]; ++j) {
       double score = 0;
       double magnitude = 0;
+      double key_total = 0;
       for (size_t d = 0; d < size; ++d) {
-        const double term = queries.q[m * size + d] * blocks[b].key(static_cast<size_t>(j), d);
+        const double key = blocks[b].key(static_cast<size_t>(j), d);
+        const double term = queries.q[m * size + d] * key;
         score += term;
         magnitude += std::fabs(term);
+        key_total += std::fabs(key);
       }
       scores.push_back(score);
-      score_error = std::max(score_error, (static_cast<double>(size) + 2) * kEpsilon * magnitude);
+      score_error = std::max(score_error, (static_cast<double>(size) + 2) * kEpsilon * magnitude +
+                                              query_step / 2 * key_total);
       largest = std::max(largest, score);
       smallest = std::min(smallest, score);
     }
@@ -196,9 +240,23 @@ Expected expect(const std::vector<Block>& blocks, const std::vector<int32_t>& vi
   Expected expected;
   expected.out.assign(size, 0.0);
   expected.magnitude.assign(size, 0.0);
+  expected.rounding.assign(size, 0.0);
   double sum = 0;
   size_t at = 0;
   for (size_t b = 0; b < blocks.size(); ++b) {
+    double block_largest = 0;  // weight times scale of the value
+    for (int32_t j = 0; j < visible[b] && rounded; ++j) {
+      const double weight = std::exp(scores[at + static_cast<size_t>(j)] - largest);
+      block_largest =
+          std::max(block_largest, weight * blocks[b].value_scale(static_cast<size_t>(j)));
+    }
+    for (int32_t j = 0; j < visible[b] && rounded; ++j) {
+      const auto position = static_cast<size_t>(j);
+      const double off = block_largest / 8191 / 2 / blocks[b].value_scale(position);
+      for (size_t d = 0; d < size; ++d) {
+        expected.rounding[d] += off * std::fabs(blocks[b].value(position, d));
+      }
+    }
     for (int32_t j = 0; j < visible[b]; ++j) {
       const double weight = std::exp(scores[at++] - largest);
       sum += weight;
@@ -212,6 +270,7 @@ Expected expect(const std::vector<Block>& blocks, const std::vector<int32_t>& vi
   for (size_t d = 0; d < size; ++d) {
     expected.out[d] /= sum;
     expected.magnitude[d] /= sum;
+    expected.rounding[d] *= 1.01 / sum;  // the largest weight itself is off by little
   }
   expected.log_sum = largest + std::log(sum);
   const double terms = static_cast<double>(scores.size());
@@ -225,7 +284,7 @@ Expected expect(const std::vector<Block>& blocks, const std::vector<int32_t>& vi
 void expect_close(const Expected& expected, const Queries& queries, size_t m) {
   for (size_t d = 0; d < queries.size; ++d) {
     ASSERT_NEAR(queries.out[m * queries.size + d] / double{queries.sum[m]}, expected.out[d],
-                expected.tolerance * expected.magnitude[d] + 1e-36)
+                expected.tolerance * expected.magnitude[d] + expected.rounding[d] + 1e-36)
         << "query " << m << ", element " << d << " of " << queries.size;
   }
   ASSERT_NEAR(queries.max[m] + std::log(double{queries.sum[m]}), expected.log_sum,
@@ -249,7 +308,8 @@ TEST_P(IsaTest, AttendOfOneBlockIsCloseToDouble) {
             ASSERT_EQ(queries.sum[m], 0.0f);
             ASSERT_EQ(queries.out[m * size], 0.0f);
           } else {
-            expect_close(expect(blocks, {visible[m]}, queries, m), queries, m);
+            expect_close(expect(blocks, {visible[m]}, queries, m, rounds(kernels(), element, size)),
+                         queries, m);
           }
         }
       }
@@ -275,7 +335,8 @@ TEST_P(IsaTest, AttendOfSeveralBlocksIsCloseToDouble) {
         attend(kernels(), element, blocks[b], visible, queries);
       }
       for (size_t m = 0; m < kCount; ++m) {
-        expect_close(expect(blocks, seen[m], queries, m), queries, m);
+        expect_close(expect(blocks, seen[m], queries, m, rounds(kernels(), element, size)), queries,
+                     m);
       }
     }
   }
@@ -290,8 +351,10 @@ TEST_P(IsaTest, AttendIsStableForLargeScores) {
     Queries queries(3, 64, random);
     for (float& v : queries.q) v *= 100.0f;
     for (const Block& block : blocks) attend(kernels(), element, block, {64, 64, 64}, queries);
-    for (size_t m = 0; m < 3; ++m)
-      expect_close(expect(blocks, {64, 64, 64}, queries, m), queries, m);
+    for (size_t m = 0; m < 3; ++m) {
+      expect_close(expect(blocks, {64, 64, 64}, queries, m, rounds(kernels(), element, 64)),
+                   queries, m);
+    }
   }
 }
 

@@ -111,13 +111,23 @@ TEST_P(TransformersTest, SameLogits) {
 
 // The same with the one rounding that an fp16 cache makes, made there too.
 TEST_P(TransformersTest, SameLogitsWithAnFp16Cache) {
-  const Answer answer = run(make_engine(tiny_spec(name())), golden_.tokens);
+  const EngineOptions options{.kv_type = KvType::f16};
+  const Answer answer = run(make_engine(tiny_spec(name()), 1, options), golden_.tokens);
   EXPECT_LT(relative_error(answer.logits, golden_.logits_half_kv), 1e-4);
 }
 
 // Against pure float32 the rounding of keys and values to fp16 (2^-11 at most,
 // 2^-12.8 on average, of each) shows, as it does in transformers itself.
 TEST_P(TransformersTest, Fp16CacheCostsItsRoundingOnly) {
+  const double rounding = relative_error(golden_.logits_half_kv, golden_.logits);
+  const EngineOptions options{.kv_type = KvType::f16};
+  const Answer answer = run(make_engine(tiny_spec(name()), 1, options), golden_.tokens);
+  EXPECT_LT(relative_error(answer.logits, golden_.logits), 1.2 * rounding);
+  EXPECT_LT(relative_error(answer.hidden, golden_.hidden), 1e-3);
+}
+
+// The default cache, of 16-bit integers, costs no more than one of fp16.
+TEST_P(TransformersTest, Int16CacheCostsNoMoreThanFp16) {
   const double rounding = relative_error(golden_.logits_half_kv, golden_.logits);
   const Answer answer = run(make_engine(tiny_spec(name())), golden_.tokens);
   EXPECT_LT(relative_error(answer.logits, golden_.logits), 1.2 * rounding);

@@ -696,6 +696,35 @@ PITH_INLINE __m256 load_cache_first(const Element* p, size_t n) {
   return load_cache(padded);
 }
 
+// The first or the second of eight pairs of 16 bits.
+PITH_INLINE __m256 load_pairs(const int16_t* p, bool second, size_t n = 8) {
+  int16_t padded[16] = {};
+  if (n < 8) {
+    __builtin_memcpy(padded, p, n * 2 * sizeof *p);
+    p = padded;
+  }
+  const __m256i pairs = load(p);
+  const __m256i high = second ? pairs : _mm256_slli_epi32(pairs, 16);
+  return _mm256_cvtepi32_ps(_mm256_srai_epi32(high, 16));
+}
+
+// Channel d of eight positions from j on.
+template <class Element>
+PITH_INLINE __m256 load_keys(const Element* keys, size_t d, size_t j) {
+  return load_cache(keys + d * kKvBlock + j);
+}
+PITH_INLINE __m256 load_keys(const int16_t* keys, size_t d, size_t j) {
+  return load_pairs(keys + paired_key_at(d / 2 * 2, j), d % 2 != 0);
+}
+// Up to eight channels from d on of position j.
+template <class Element>
+PITH_INLINE __m256 load_values(const Element* values, size_t j, size_t d, size_t size) {
+  return load_cache_first(values + j * size + d, size - d);
+}
+PITH_INLINE __m256 load_values(const int16_t* values, size_t j, size_t d, size_t size) {
+  return load_pairs(values + paired_value_at(j / 2 * 2, d, size), j % 2 != 0, size - d);
+}
+
 // Keys [D, 64] to floats, scaled per position; `positions` in whole vectors.
 template <class Element>
 void widen_keys(const AttendArgs& args, size_t positions, float* out) {
@@ -703,7 +732,7 @@ void widen_keys(const AttendArgs& args, size_t positions, float* out) {
   for (size_t j = 0; j < positions; j += 8) {
     const __m256 scale = args.key_scales ? _mm256_loadu_ps(args.key_scales + j) : _mm256_set1_ps(1);
     for (size_t d = 0; d < args.head_size; ++d) {
-      const __m256 v = load_cache(keys + d * kKvBlock + j);
+      const __m256 v = load_keys(keys, d, j);
       _mm256_storeu_ps(out + d * kKvBlock + j, args.key_scales ? _mm256_mul_ps(v, scale) : v);
     }
   }
@@ -716,7 +745,7 @@ void widen_values(const AttendArgs& args, size_t positions, size_t stride, float
   for (size_t j = 0; j < positions; ++j) {
     const __m256 scale = _mm256_set1_ps(args.value_scales ? args.value_scales[j] : 1.0f);
     for (size_t d = 0; d < args.head_size; d += 8) {
-      const __m256 v = load_cache_first(values + j * args.head_size + d, args.head_size - d);
+      const __m256 v = load_values(values, j, d, args.head_size);
       _mm256_storeu_ps(out + j * stride + d, args.value_scales ? _mm256_mul_ps(v, scale) : v);
     }
   }
@@ -862,6 +891,7 @@ const Kernels kAvx2Kernels = {
     .rope = rope,
     .attend_f32 = attend<float>,
     .attend_f16 = attend<uint16_t>,
+    .attend_int16 = attend<int16_t>,
     .attend_int8 = attend<int8_t>,
     .to_half = to_half,
     .max = max_of,

@@ -20,6 +20,7 @@ const Kernels kAvx512Kernels = {
     .rope = rope,
     .attend_f32 = attend<float>,
     .attend_f16 = attend<uint16_t>,
+    .attend_int16 = attend<int16_t>,
     .attend_int8 = attend<int8_t>,
     .to_half = to_half,
     .max = max_of,

@@ -11,13 +11,6 @@ namespace {
 // rate one core reads; measured, see docs/performance.md.
 constexpr size_t kPrefetchBytes = 4096;
 
-// Four neighbouring activations, to all 16 outputs.
-PITH_INLINE __m512i broadcast4(const void* p) {
-  int32_t four;
-  __builtin_memcpy(&four, p, sizeof four);
-  return _mm512_set1_epi32(four);
-}
-
 // Rows take turns in threes: a dot product must wait for the one before it in its row,
 // about four cycles, and the machine starts one a cycle.
 constexpr int kTurnRows = 3;

@@ -21,6 +21,24 @@ PITH_INLINE __m128i load128(const void* p) {
 }
 PITH_INLINE __m512 load_half16(const void* p) { return _mm512_cvtph_ps(load256(p)); }
 
+// Four bytes to all 16 lanes.
+PITH_INLINE __m512i broadcast4(const void* p) {
+  int32_t four;
+  __builtin_memcpy(&four, p, sizeof four);
+  return _mm512_set1_epi32(four);
+}
+
+// f.operator()<0>() to <N - 1>(): a loop whose index is a constant, so that arrays of
+// vectors that it indexes live in registers.
+template <int N, int I = 0, class F>
+PITH_INLINE void unrolled(const F& f) {
+  if constexpr (I < N) {
+    f.template operator()<I>();
+    unrolled<N, I + 1>(f);
+  }
+}
+#define PITH_EACH(index) [&]<int index>() __attribute__((always_inline))
+
 // The lanes of a last, partial vector of n elements (n < 16).
 PITH_INLINE __mmask16 first(size_t n) { return static_cast<__mmask16>((1u << n) - 1); }
 

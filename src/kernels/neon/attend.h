@@ -22,13 +22,41 @@ PITH_INLINE float32x4_t load_cache_first(const Element* p, size_t n) {
   return load_cache(padded);
 }
 
+// The first or the second of four pairs of 16 bits.
+PITH_INLINE float32x4_t load_pairs(const int16_t* p, bool second, size_t n = 4) {
+  int16_t padded[8] = {};
+  if (n < 4) {
+    __builtin_memcpy(padded, p, n * 2 * sizeof *p);
+    p = padded;
+  }
+  const int16x4x2_t pairs = vld2_s16(p);
+  return vcvtq_f32_s32(vmovl_s16(second ? pairs.val[1] : pairs.val[0]));
+}
+
+// Channel d of four positions from j on.
+template <class Element>
+PITH_INLINE float32x4_t load_keys(const Element* keys, size_t d, size_t j) {
+  return load_cache(keys + d * kKvBlock + j);
+}
+PITH_INLINE float32x4_t load_keys(const int16_t* keys, size_t d, size_t j) {
+  return load_pairs(keys + paired_key_at(d / 2 * 2, j), d % 2 != 0);
+}
+// Up to four channels from d on of position j.
+template <class Element>
+PITH_INLINE float32x4_t load_values(const Element* values, size_t j, size_t d, size_t size) {
+  return load_cache_first(values + j * size + d, size - d);
+}
+PITH_INLINE float32x4_t load_values(const int16_t* values, size_t j, size_t d, size_t size) {
+  return load_pairs(values + paired_value_at(j / 2 * 2, d, size), j % 2 != 0, size - d);
+}
+
 // Keys [D, 64] to floats, scaled per position; `positions` in whole vectors.
 template <class Element>
 void widen_keys(const AttendArgs& args, size_t positions, float* out) {
   const auto* keys = static_cast<const Element*>(args.keys);
   for (size_t d = 0; d < args.head_size; ++d) {
     for (size_t j = 0; j < positions; j += 4) {
-      const float32x4_t v = load_cache(keys + d * kKvBlock + j);
+      const float32x4_t v = load_keys(keys, d, j);
       vst1q_f32(out + d * kKvBlock + j,
                 args.key_scales ? vmulq_f32(v, vld1q_f32(args.key_scales + j)) : v);
     }
@@ -41,7 +69,7 @@ void widen_values(const AttendArgs& args, size_t positions, size_t stride, float
   const auto* values = static_cast<const Element*>(args.values);
   for (size_t j = 0; j < positions; ++j) {
     for (size_t d = 0; d < args.head_size; d += 4) {
-      const float32x4_t v = load_cache_first(values + j * args.head_size + d, args.head_size - d);
+      const float32x4_t v = load_values(values, j, d, args.head_size);
       vst1q_f32(out + j * stride + d, args.value_scales ? vmulq_n_f32(v, args.value_scales[j]) : v);
     }
   }

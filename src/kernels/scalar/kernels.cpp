@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 
 #include "tensor/half.h"
 
@@ -232,9 +233,13 @@ void rope(float* head, const float* cosines, const float* sines, size_t head_siz
   }
 }
 
-float cache_element(const float* p, size_t at) { return p[at]; }
-float cache_element(const uint16_t* p, size_t at) { return float_from_half(p[at]); }
-float cache_element(const int8_t* p, size_t at) { return static_cast<float>(p[at]); }
+float widened(float x) { return x; }
+float widened(uint16_t half) { return float_from_half(half); }
+float widened(int16_t x) { return static_cast<float>(x); }
+float widened(int8_t x) { return static_cast<float>(x); }
+
+template <class Element>
+constexpr bool kPaired = std::is_same_v<Element, int16_t>;
 
 template <class Element>
 void attend(const AttendArgs& args) {
@@ -250,8 +255,8 @@ void attend(const AttendArgs& args) {
       float score = 0;
       const float scale = args.key_scales ? args.key_scales[j] : 1.0f;
       for (size_t d = 0; d < size; ++d) {
-        score =
-            std::fma(args.q[m * size + d], cache_element(keys, d * kKvBlock + j) * scale, score);
+        const size_t at = kPaired<Element> ? paired_key_at(d, j) : d * kKvBlock + j;
+        score = std::fma(args.q[m * size + d], widened(keys[at]) * scale, score);
       }
       scores[j] = score;
       largest = std::fmax(largest, score);
@@ -266,7 +271,8 @@ void attend(const AttendArgs& args) {
       const float scale = args.value_scales ? args.value_scales[j] : 1.0f;
       sum += weight;
       for (size_t d = 0; d < size; ++d) {
-        out[d] = std::fma(weight, cache_element(values, j * size + d) * scale, out[d]);
+        const size_t at = kPaired<Element> ? paired_value_at(j, d, size) : j * size + d;
+        out[d] = std::fma(weight, widened(values[at]) * scale, out[d]);
       }
     }
     args.sum[m] = args.sum[m] * correction + sum;
@@ -309,6 +315,7 @@ const Kernels kScalarKernels = {
     .rope = rope,
     .attend_f32 = attend<float>,
     .attend_f16 = attend<uint16_t>,
+    .attend_int16 = attend<int16_t>,
     .attend_int8 = attend<int8_t>,
     .to_half = to_half,
     .max = max_of,
