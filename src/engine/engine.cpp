@@ -54,6 +54,7 @@ struct Engine::Impl {
   struct Sequence {
     int32_t length = 0;
     std::vector<BlockId> blocks;
+    std::vector<AdapterSpan> adapters;
   };
 
   // What a step adds to one sequence.
@@ -87,12 +88,15 @@ struct Engine::Impl {
       cache.release(sequence.blocks.back());
       sequence.blocks.pop_back();
     }
+    auto& spans = sequence.adapters;
+    while (!spans.empty() && spans.back().begin >= length) spans.pop_back();
     sequence.length = length;
   }
 
   Status check(std::span<const Row> rows);
   Status check_room() const;
   void grow();
+  void place_rows(std::span<const Row> rows);
   void list_rows(std::span<const Row> rows);
 
   std::shared_ptr<const Model> model;
@@ -101,13 +105,17 @@ struct Engine::Impl {
   Forward forward;
   std::map<SequenceId, Sequence> sequences;
   SequenceId next_id = 0;
+  std::map<AdapterId, std::shared_ptr<const Adapter>> adapters;
+  AdapterId next_adapter = kNoAdapter + 1;
 
   std::map<SequenceId, Growth> growths;  // of the step at hand
-  std::vector<ForwardRow> forward_rows;
-  std::vector<size_t> outputs;        // rows that want anything
-  std::vector<size_t> wanted_logits;  // their places in `outputs`
-  std::vector<size_t> hidden_place;   // by row; kNone if not wanted
-  std::vector<size_t> logits_place;   // by row; kNone if not wanted
+  std::vector<size_t> order;             // rows, those of one adapter together
+  std::vector<int32_t> positions;        // by row
+  std::vector<ForwardRow> forward_rows;  // in that order
+  std::vector<size_t> outputs;           // rows that want anything
+  std::vector<size_t> wanted_logits;     // their places in `outputs`
+  std::vector<size_t> hidden_place;      // by row; kNone if not wanted
+  std::vector<size_t> logits_place;      // by row; kNone if not wanted
   size_t last_prefill_row = 0;
 };
 
@@ -126,6 +134,9 @@ Status Engine::Impl::check(std::span<const Row> rows) {
     const auto found = sequences.find(row.sequence);
     if (found == sequences.end()) {
       return fail(ErrorCode::usage, "there is no sequence {}", row.sequence);
+    }
+    if (row.adapter != kNoAdapter && !adapters.contains(row.adapter)) {
+      return fail(ErrorCode::usage, "there is no adapter {}", row.adapter);
     }
     ++growths.try_emplace(row.sequence, Growth{&found->second, 0}).first->second.rows;
   }
@@ -172,23 +183,43 @@ void Engine::Impl::grow() {
   }
 }
 
+// Appends the rows to their sequences, and sorts them by adapter.
+void Engine::Impl::place_rows(std::span<const Row> rows) {
+  order.clear();
+  positions.clear();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Sequence& sequence = *growths.at(rows[i].sequence).sequence;
+    auto& spans = sequence.adapters;
+    if (spans.empty() || spans.back().adapter != rows[i].adapter) {
+      spans.push_back({sequence.length, rows[i].adapter});
+    }
+    order.push_back(i);
+    positions.push_back(sequence.length++);
+  }
+  const auto before = [&](size_t a, size_t b) { return rows[a].adapter < rows[b].adapter; };
+  if (!std::is_sorted(order.begin(), order.end(), before)) {
+    std::stable_sort(order.begin(), order.end(), before);
+  }
+}
+
 void Engine::Impl::list_rows(std::span<const Row> rows) {
   forward_rows.clear();
   outputs.clear();
   wanted_logits.clear();
   hidden_place.assign(rows.size(), kNone);
   logits_place.assign(rows.size(), kNone);
-  for (size_t i = 0; i < rows.size(); ++i) {
+  for (const size_t i : order) {
     const Row& row = rows[i];
-    Sequence& sequence = *growths.at(row.sequence).sequence;
-    forward_rows.push_back({row.token, sequence.length++, sequence.blocks.data()});
+    const Adapter* adapter = row.adapter == kNoAdapter ? nullptr : adapters.at(row.adapter).get();
+    forward_rows.push_back(
+        {row.token, positions[i], growths.at(row.sequence).sequence->blocks.data(), adapter});
     if (!row.want_logits && !row.want_hidden) continue;
     if (row.want_hidden) hidden_place[i] = outputs.size();
     if (row.want_logits) {
       logits_place[i] = wanted_logits.size();
       wanted_logits.push_back(outputs.size());
     }
-    outputs.push_back(i);
+    outputs.push_back(forward_rows.size() - 1);
   }
 }
 
@@ -237,10 +268,24 @@ void Engine::truncate(SequenceId sequence, int32_t length) {
 
 int32_t Engine::length(SequenceId sequence) const { return impl_->at(sequence).length; }
 
+std::span<const AdapterSpan> Engine::adapter_spans(SequenceId sequence) const {
+  return impl_->at(sequence).adapters;
+}
+
+AdapterId Engine::add_adapter(std::shared_ptr<const Adapter> adapter) {
+  PITH_CHECK(adapter->fits(impl_->model->config()));
+  const AdapterId id = impl_->next_adapter++;
+  impl_->adapters.emplace(id, std::move(adapter));
+  return id;
+}
+
+void Engine::remove_adapter(AdapterId adapter) { PITH_CHECK(impl_->adapters.erase(adapter) == 1); }
+
 Status Engine::step(std::span<const Row> rows) {
   PITH_TRY_VOID(impl_->check(rows));
   if (rows.empty()) return {};
   impl_->grow();
+  impl_->place_rows(rows);
   impl_->list_rows(rows);
   impl_->forward.run(impl_->cache, impl_->forward_rows, impl_->outputs, impl_->wanted_logits);
   return {};

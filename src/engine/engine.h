@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "model/adapter.h"
 #include "model/kv_cache.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
@@ -26,6 +27,20 @@ struct EngineOptions {
 
 using SequenceId = int32_t;
 
+// An adapter of an engine. No two of an engine's life are the same, so that an id
+// says for good who wrote a key or a value.
+using AdapterId = int32_t;
+inline constexpr AdapterId kNoAdapter = 0;
+
+// From `begin` to the next one's begin, or the sequence's end, positions were written
+// with `adapter`.
+struct AdapterSpan {
+  int32_t begin = 0;
+  AdapterId adapter = kNoAdapter;
+
+  bool operator==(const AdapterSpan&) const = default;
+};
+
 // One token to be processed. Its position is the length of its sequence so far
 // (rows of one sequence within a step follow each other in order).
 struct Row {
@@ -33,6 +48,7 @@ struct Row {
   SequenceId sequence = 0;
   bool want_logits = false;
   bool want_hidden = false;
+  AdapterId adapter = kNoAdapter;  // that processes it
 };
 
 // Not thread safe: one thread drives an engine at a time; the pool's threads
@@ -62,9 +78,18 @@ class Engine {
   // Forgets everything from position `length` on.
   void truncate(SequenceId sequence, int32_t length);
   int32_t length(SequenceId sequence) const;
+  // Which adapters wrote its keys and values: what is reused must have been written
+  // by the one that would write it now. Valid until the sequence changes.
+  std::span<const AdapterSpan> adapter_spans(SequenceId sequence) const;
 
-  // Processes the rows. On error nothing has changed. Errors: usage (token or
-  // sequence that does not exist, too many rows), exhausted (the context or the
+  // Several adapters can be in use at once, in one step too. Rows may change theirs
+  // at any position: nothing is read again. It must fit the model (CHECKed).
+  AdapterId add_adapter(std::shared_ptr<const Adapter> adapter);
+  // Sequences keep what it wrote.
+  void remove_adapter(AdapterId adapter);
+
+  // Processes the rows. On error nothing has changed. Errors: usage (token, sequence
+  // or adapter that does not exist, too many rows), exhausted (the context or the
   // KV cache is full; says how many tokens would be needed).
   Status step(std::span<const Row> rows);
 

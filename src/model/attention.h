@@ -11,11 +11,14 @@
 
 namespace pith {
 
+class Adapter;  // model/adapter.h
+
 // A row of a step, as the forward pass sees it.
 struct ForwardRow {
   int32_t token = 0;
   int32_t position = 0;             // in its sequence
   const BlockId* blocks = nullptr;  // of its sequence: position p is in blocks[p / 64]
+  const Adapter* adapter = nullptr;
 };
 
 // A KV block is read once for all neighbouring rows that share it and for all

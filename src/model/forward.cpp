@@ -46,7 +46,7 @@ Forward::Forward(std::shared_ptr<const Model> model, ThreadPool& pool, size_t ma
       kernels_(machine_kernels()),
       rotary_(model_->config(), max_rows),
       attention_(model_->config(), pool, max_rows),
-      activations_(max_rows, largest_input(model_->config())) {
+      linear_(pool, kernels_, max_rows, largest_input(model_->config())) {
   const ModelConfig& config = model_->config();
   const auto floats = [&](int32_t width) { return max_rows * static_cast<size_t>(width); };
   x_.resize(floats(config.width));
@@ -62,6 +62,7 @@ Forward::Forward(std::shared_ptr<const Model> model, ThreadPool& pool, size_t ma
 void Forward::run(KvCache& cache, const std::vector<ForwardRow>& rows,
                   std::span<const size_t> outputs, std::span<const size_t> wanted_logits) {
   rows_ = rows.size();
+  linear_.start_step(rows);
   embed(rows);
   for (int32_t layer = 0; layer < model_->config().layers; ++layer) {
     attention_block(cache, layer, rows);
@@ -91,32 +92,30 @@ void Forward::attention_block(KvCache& cache, int32_t layer, const std::vector<F
   const auto query_width = static_cast<size_t>(config.query_width());
   const auto kv_width = static_cast<size_t>(config.kv_width());
 
-  activations_.prepare(rows_, width, {&w.query, &w.key, &w.value});
+  linear_.prepare(layer, MatrixGroup::attention_input, width, {&w.query, &w.key, &w.value});
   pool_.parallel_for(rows_, 1, [&](size_t begin, size_t end, int) {
     for (size_t t = begin; t < end; ++t) {
       float* normed = normed_.data() + t * width;
       kernels_.rms_norm(x_.data() + t * width, w.attention_norm, config.norm_epsilon, width,
                         normed);
-      activations_.quantize(kernels_, t, normed);
+      linear_.quantize(t, normed);
     }
   });
-  multiply(pool_, kernels_, activations_,
-           {{&w.query, queries_.data(), query_width},
-            {&w.key, keys_.data(), kv_width},
-            {&w.value, values_.data(), kv_width}});
+  linear_.multiply({{&w.query, queries_.data(), query_width},
+                    {&w.key, keys_.data(), kv_width},
+                    {&w.value, values_.data(), kv_width}});
   pool_.parallel_for(rows_, 1, [&](size_t begin, size_t end, int) {
     for (size_t t = begin; t < end; ++t) place_in_cache(cache, layer, rows[t], t);
   });
 
   attention_.run(kernels_, cache, layer, rows, queries_.data(), attended_.data());
-  activations_.prepare(rows_, query_width, {&w.attention_output});
+  linear_.prepare(layer, MatrixGroup::attention_output, query_width, {&w.attention_output});
   pool_.parallel_for(rows_, 1, [&](size_t begin, size_t end, int) {
     for (size_t t = begin; t < end; ++t) {
-      activations_.quantize(kernels_, t, attended_.data() + t * query_width);
+      linear_.quantize(t, attended_.data() + t * query_width);
     }
   });
-  multiply(pool_, kernels_, activations_,
-           {{&w.attention_output, x_.data(), width, /*accumulate=*/true}});
+  linear_.multiply({{&w.attention_output, x_.data(), width, /*accumulate=*/true}});
 }
 
 // Biases, norms and rotation of one row's heads; its keys and values go to the cache.
@@ -154,25 +153,25 @@ void Forward::mlp_block(int32_t layer) {
   const auto width = static_cast<size_t>(config.width);
   const auto mlp = static_cast<size_t>(config.mlp_width);
 
-  activations_.prepare(rows_, width, {&w.gate, &w.up});
+  linear_.prepare(layer, MatrixGroup::mlp_input, width, {&w.gate, &w.up});
   pool_.parallel_for(rows_, 1, [&](size_t begin, size_t end, int) {
     for (size_t t = begin; t < end; ++t) {
       float* normed = normed_.data() + t * width;
       kernels_.rms_norm(x_.data() + t * width, w.mlp_norm, config.norm_epsilon, width, normed);
-      activations_.quantize(kernels_, t, normed);
+      linear_.quantize(t, normed);
     }
   });
-  multiply(pool_, kernels_, activations_, {{&w.gate, gate_.data(), mlp}, {&w.up, up_.data(), mlp}});
+  linear_.multiply({{&w.gate, gate_.data(), mlp}, {&w.up, up_.data(), mlp}});
 
-  activations_.prepare(rows_, mlp, {&w.down});
+  linear_.prepare(layer, MatrixGroup::mlp_output, mlp, {&w.down});
   pool_.parallel_for(rows_, 1, [&](size_t begin, size_t end, int) {
     for (size_t t = begin; t < end; ++t) {
       float* gate = gate_.data() + t * mlp;
       kernels_.silu_mul(gate, up_.data() + t * mlp, mlp, gate);
-      activations_.quantize(kernels_, t, gate);
+      linear_.quantize(t, gate);
     }
   });
-  multiply(pool_, kernels_, activations_, {{&w.down, x_.data(), width, /*accumulate=*/true}});
+  linear_.multiply({{&w.down, x_.data(), width, /*accumulate=*/true}});
 }
 
 // The final norm and the head, for the rows that are asked for.
@@ -188,11 +187,13 @@ void Forward::finish(std::span<const size_t> outputs, std::span<const size_t> wa
                       width, hidden_.data() + i * width);
   }
   if (wanted_logits.empty()) return;
-  activations_.prepare(wanted_logits.size(), width, {&weights.head});
+  Activations& activations = linear_.activations();
+  activations.prepare(wanted_logits.size(), width, {&weights.head});
   for (size_t i = 0; i < wanted_logits.size(); ++i) {
-    activations_.quantize(kernels_, i, hidden_.data() + wanted_logits[i] * width);
+    activations.quantize(kernels_, i, hidden_.data() + wanted_logits[i] * width);
   }
-  multiply(pool_, kernels_, activations_, {{&weights.head, logits_.data(), vocabulary}});
+  const Product head{&weights.head, logits_.data(), vocabulary, /*accumulate=*/false, &activations};
+  multiply(pool_, kernels_, {&head, 1});
 }
 
 std::span<const float> Forward::hidden(size_t place) const {

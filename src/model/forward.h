@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "model/adapted_linear.h"
 #include "model/attention.h"
 #include "model/kv_cache.h"
-#include "model/linear.h"
 #include "model/model.h"
 
 namespace pith {
@@ -37,7 +37,8 @@ class Forward {
   Forward(std::shared_ptr<const Model> model, ThreadPool& pool, size_t max_rows);
 
   // Runs all layers on `rows`, writing their keys and values to `cache`; the
-  // blocks they write to must be theirs alone. Then the final norm for the rows
+  // blocks they write to must be theirs alone. Rows of one adapter, or of none, that
+  // stand together are done together. Then the final norm for the rows
   // whose index is in `outputs` (ascending), and the head for those of them
   // whose place in `outputs` is in `wanted_logits` (ascending).
   void run(KvCache& cache, const std::vector<ForwardRow>& rows, std::span<const size_t> outputs,
@@ -60,7 +61,7 @@ class Forward {
   const Kernels& kernels_;
   RotaryTable rotary_;
   Attention attention_;
-  Activations activations_;
+  AdaptedLinear linear_;
   size_t rows_ = 0;              // T
   std::vector<float> x_;         // [T, C] the residual stream
   std::vector<float> normed_;    // [T, C]

@@ -16,14 +16,14 @@ size_t unit_tiles(const PackedMatrix& matrix, size_t rows) {
   return std::max<size_t>(1, wanted / tile_bytes(matrix.format, matrix.inputs));
 }
 
-size_t unit_count(const Product& product, size_t rows) {
-  const size_t unit = unit_tiles(*product.matrix, rows);
+size_t unit_count(const Product& product) {
+  const size_t unit = unit_tiles(*product.matrix, product.activations->rows());
   return (product.matrix->tile_count() + unit - 1) / unit;
 }
 
-void multiply_unit(const Kernels& kernels, const Activations& activations, const Product& product,
-                   size_t unit) {
+void multiply_unit(const Kernels& kernels, const Product& product, size_t unit) {
   const PackedMatrix& matrix = *product.matrix;
+  const Activations& activations = *product.activations;
   const size_t tiles = unit_tiles(matrix, activations.rows());
   MatmulArgs args;
   args.tiles = matrix.tiles;
@@ -62,14 +62,16 @@ void Activations::prepare(size_t rows, size_t inputs,
   rows_ = rows;
   inputs_ = inputs;
   needs_super_ = needs_simple_ = needs_floats_ = false;
-  for (const PackedMatrix* matrix : matrices) {
-    if (is_float(matrix->format))
-      needs_floats_ = true;
-    else if (is_super(matrix->format))
-      needs_super_ = true;
-    else
-      needs_simple_ = true;
-  }
+  for (const PackedMatrix* matrix : matrices) serve(*matrix);
+}
+
+void Activations::serve(const PackedMatrix& matrix) {
+  if (is_float(matrix.format))
+    needs_floats_ = true;
+  else if (is_super(matrix.format))
+    needs_super_ = true;
+  else
+    needs_simple_ = true;
 }
 
 void Activations::quantize(const Kernels& kernels, size_t row, const float* x) {
@@ -95,17 +97,16 @@ void Activations::quantize(const Kernels& kernels, size_t row, const float* x) {
   if (needs_floats_) std::memcpy(floats_.data() + row * inputs_, x, inputs_ * sizeof(float));
 }
 
-void multiply(ThreadPool& pool, const Kernels& kernels, const Activations& activations,
-              std::initializer_list<Product> products) {
+void multiply(ThreadPool& pool, const Kernels& kernels, std::span<const Product> products) {
   size_t units = 0;
-  for (const Product& product : products) units += unit_count(product, activations.rows());
+  for (const Product& product : products) units += unit_count(product);
   pool.parallel_for(units, 1, [&](size_t begin, size_t end, int) {
     for (size_t unit = begin; unit < end; ++unit) {
       size_t left = unit;
       for (const Product& product : products) {
-        const size_t count = unit_count(product, activations.rows());
+        const size_t count = unit_count(product);
         if (left < count) {
-          multiply_unit(kernels, activations, product, left);
+          multiply_unit(kernels, product, left);
           break;
         }
         left -= count;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <span>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -18,6 +19,8 @@ class Activations {
 
   // What `matrices` need; call before quantize().
   void prepare(size_t rows, size_t inputs, std::initializer_list<const PackedMatrix*> matrices);
+  // One matrix more.
+  void serve(const PackedMatrix& matrix);
 
   // Row `row` is x [inputs]. Rows may be done by different threads at once.
   void quantize(const Kernels& kernels, size_t row, const float* x);
@@ -56,11 +59,10 @@ struct Product {
   float* out = nullptr;
   size_t out_stride = 0;
   bool accumulate = false;
+  const Activations* activations = nullptr;
 };
 
-// All products of a group on the same activations, their tiles shared out over
-// the pool together.
-void multiply(ThreadPool& pool, const Kernels& kernels, const Activations& activations,
-              std::initializer_list<Product> products);
+// All products of a group, their tiles shared out over the pool together.
+void multiply(ThreadPool& pool, const Kernels& kernels, std::span<const Product> products);
 
 }  // namespace pith
