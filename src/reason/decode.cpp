@@ -1,8 +1,9 @@
 #include "reason/decode.h"
 
 #include <algorithm>
-#include <limits>
 #include <vector>
+
+#include "reason/branch_sampler.h"
 
 namespace pith {
 namespace {
@@ -13,12 +14,12 @@ class Decoder {
           std::span<OwnedSequence> sequences, const SamplingOptions& sampling,
           FinishedSequence when_finished, DecodeObserver& observer)
       : engine_(engine),
-        tokenizer_(tokenizer),
         branches_(branches),
         sequences_(sequences),
         sampling_(sampling),
         when_finished_(when_finished),
-        observer_(observer) {}
+        observer_(observer),
+        sampler_(tokenizer) {}
 
   Status run(size_t logits_row) {
     for (size_t i = 0; i < branches_.size(); ++i) sample(i, logits_row);
@@ -89,33 +90,9 @@ class Decoder {
 
   void sample(size_t index, size_t row) {
     Branch& branch = branches_[index];
-    std::span<const float> logits = engine_.logits(row);
-    if (branch.needs_text()) logits = without_silent_tokens(logits);
-    const auto position = static_cast<uint32_t>(branch.sampled_tokens());
-    const SampledToken token =
-        sampler_.sample(logits, sampling_, branch.stream(), position, branch.history());
-    observer_.on_token(index, branch, branch.accept(token));
+    const std::string_view text = sampler_.advance(branch, engine_.logits(row), sampling_);
+    observer_.on_token(index, branch, text);
     if (branch.finished()) finished(index);
-  }
-
-  // A copy in which tokens that write nothing cannot be chosen.
-  std::span<const float> without_silent_tokens(std::span<const float> logits) {
-    if (silent_tokens_.empty()) list_silent_tokens();
-    text_logits_.assign(logits.begin(), logits.end());
-    for (const TokenId token : silent_tokens_) {
-      if (static_cast<size_t>(token) < text_logits_.size()) {
-        text_logits_[static_cast<size_t>(token)] = std::numeric_limits<float>::lowest();
-      }
-    }
-    return text_logits_;
-  }
-
-  void list_silent_tokens() {
-    for (TokenId id = 0; id < static_cast<TokenId>(tokenizer_.size()); ++id) {
-      const bool silent =
-          tokenizer_.kind(id) == TokenKind::control || tokenizer_.ends_generation(id);
-      if (silent) silent_tokens_.push_back(id);
-    }
   }
 
   void stop(size_t index, FinishReason reason) {
@@ -136,17 +113,14 @@ class Decoder {
   }
 
   Engine& engine_;
-  const Tokenizer& tokenizer_;
   std::span<Branch> branches_;
   std::span<OwnedSequence> sequences_;
   const SamplingOptions& sampling_;
   FinishedSequence when_finished_;
   DecodeObserver& observer_;
-  Sampler sampler_;
+  BranchSampler sampler_;
   std::vector<Work> work_;
   std::vector<Row> rows_;
-  std::vector<TokenId> silent_tokens_;
-  std::vector<float> text_logits_;  // [V]
 };
 
 }  // namespace

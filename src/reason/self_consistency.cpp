@@ -95,6 +95,19 @@ void vote(SelfConsistencyResult& result, AnswerKind kind) {
 
 }  // namespace
 
+std::string_view reasoning_prompt(AnswerKind kind) {
+  switch (kind) {
+    case AnswerKind::choice:
+      return "Please reason step by step, and put the letter of your final answer within "
+             "\\boxed{}.";
+    case AnswerKind::yes_no:
+      return "Please reason step by step, and put your final answer, Yes or No, within \\boxed{}.";
+    case AnswerKind::number:
+      break;
+  }
+  return kReasoningPrompt;
+}
+
 double SelfConsistencyResult::prefill_tokens_per_s() const {
   return prefill_s > 0 ? prompt_tokens / prefill_s : 0;
 }

@@ -23,6 +23,9 @@ namespace pith {
 inline constexpr std::string_view kReasoningPrompt =
     "Please reason step by step, and put your final answer within \\boxed{}.";
 
+// The same, saying what kind of answer is wanted.
+std::string_view reasoning_prompt(AnswerKind kind);
+
 inline constexpr int32_t kMostBranches = 256;
 
 struct SelfConsistencyOptions {
