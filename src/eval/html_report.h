@@ -1,0 +1,13 @@
+// The figures of a run as one HTML page that needs nothing else.
+#pragma once
+
+#include <string>
+
+#include "eval/metrics.h"
+#include "eval/results.h"
+
+namespace pith {
+
+std::string report_html(const EvalRun& run, const Summary& summary);
+
+}  // namespace pith

@@ -1,0 +1,24 @@
+// The figures of a run, for people and for programs. The HTML page is in html_report.h.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "eval/metrics.h"
+#include "eval/results.h"
+
+namespace pith {
+
+// The object described in docs/eval.md: to_json(run), and the figures.
+nlohmann::ordered_json report_json(const EvalRun& run, const Summary& summary);
+std::string report_table(const EvalRun& run, const Summary& summary);
+
+nlohmann::ordered_json comparison_json(const Comparison& comparison);
+std::string comparison_table(const Comparison& comparison);
+
+// "maj@8", "pass@1", "tokens": how people call the figure.
+std::string metric_label(const std::string& name, int k);
+// Whether it is a share, which people read in percent.
+bool is_share(const std::string& name);
+
+}  // namespace pith

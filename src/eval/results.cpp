@@ -1,0 +1,174 @@
+#include "eval/results.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "eval/run_log.h"
+
+namespace pith {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+std::string_view kind_name(AnswerKind kind) {
+  return kind == AnswerKind::choice ? "choice" : kind == AnswerKind::yes_no ? "yes-no" : "number";
+}
+
+AnswerKind kind_from(std::string_view name) {
+  for (const AnswerKind kind : {AnswerKind::choice, AnswerKind::yes_no}) {
+    if (name == kind_name(kind)) return kind;
+  }
+  return AnswerKind::number;
+}
+
+FinishReason finish_reason_from(std::string_view name) {
+  for (const FinishReason reason : {FinishReason::budget, FinishReason::context}) {
+    if (name == finish_reason_name(reason)) return reason;
+  }
+  return FinishReason::stop;
+}
+
+// Throws json::exception for what is not there or of another type.
+SampleResult read_sample(const json& object) {
+  SampleResult sample;
+  const json& answer = object.at("answer");
+  if (!answer.is_null()) sample.answer = answer.get<std::string>();
+  sample.correct = object.at("correct").get<bool>();
+  sample.tokens = object.at("tokens").get<int32_t>();
+  sample.score = object.at("score").get<double>();
+  sample.finish_reason = finish_reason_from(object.at("finish_reason").get<std::string>());
+  return sample;
+}
+
+QuestionResult read_question(const json& object) {
+  QuestionResult question;
+  question.index = object.at("question").get<int32_t>();
+  question.id = object.at("id").get<std::string>();
+  question.gold = object.at("gold").get<std::string>();
+  question.kind = kind_from(object.at("kind").get<std::string>());
+  question.prompt_tokens = object.at("prompt_tokens").get<int32_t>();
+  for (const json& sample : object.at("samples")) question.samples.push_back(read_sample(sample));
+  if (object.contains("greedy")) question.greedy = read_sample(object["greedy"]);
+  return question;
+}
+
+EvalRun read_run(const json& object) {
+  EvalRun run;
+  run.task = object.at("task").get<std::string>();
+  run.data = object.at("data").get<std::string>();
+  run.model = object.at("model").get<std::string>();
+  run.settings = object.at("settings");
+  run.samples = object.at("samples").get<int32_t>();
+  run.greedy = object.at("greedy_sample").get<bool>();
+  run.limit = object.at("limit").get<int32_t>();
+  run.shard.index = object.at("shard").at("index").get<int32_t>() - 1;
+  run.shard.count = object.at("shard").at("count").get<int32_t>();
+  run.seconds = object.at("seconds").get<double>();
+  for (const json& question : object.at("results")) {
+    run.questions.push_back(read_question(question));
+    if (run.questions.back().samples.size() != static_cast<size_t>(run.samples) ||
+        run.questions.back().greedy.has_value() != run.greedy) {
+      throw std::invalid_argument("a question has not all samples");
+    }
+  }
+  return run;
+}
+
+json to_json(const QuestionResult& question) {
+  json object = {{"question", question.index},
+                 {"id", question.id},
+                 {"gold", question.gold},
+                 {"kind", kind_name(question.kind)},
+                 {"prompt_tokens", question.prompt_tokens},
+                 {"samples", json::array()}};
+  for (const SampleResult& sample : question.samples) object["samples"].push_back(to_json(sample));
+  if (question.greedy) object["greedy"] = to_json(*question.greedy);
+  return object;
+}
+
+// What two shards of one run must share.
+json common_part(const EvalRun& run) {
+  json common = run.settings;
+  common["samples"] = run.samples;
+  common["greedy"] = run.greedy;
+  common["limit"] = run.limit;
+  common["shards"] = run.shard.count;
+  return common;
+}
+
+}  // namespace
+
+json to_json(const SampleResult& sample) {
+  return {{"answer", sample.answer.empty() ? json() : json(sample.answer)},
+          {"correct", sample.correct},
+          {"tokens", sample.tokens},
+          {"score", sample.score},
+          {"finish_reason", finish_reason_name(sample.finish_reason)}};
+}
+
+json to_json(const EvalRun& run) {
+  json object = {{"task", run.task},
+                 {"data", run.data},
+                 {"model", run.model},
+                 {"settings", run.settings},
+                 {"samples", run.samples},
+                 {"greedy_sample", run.greedy},
+                 {"limit", run.limit},
+                 {"shard", {{"index", run.shard.index + 1}, {"count", run.shard.count}}},
+                 {"seconds", run.seconds},
+                 {"results", json::array()}};
+  for (const QuestionResult& question : run.questions) {
+    object["results"].push_back(to_json(question));
+  }
+  return object;
+}
+
+Result<SampleResult> sample_from_json(const json& object, const std::string& path) {
+  try {
+    return read_sample(object);
+  } catch (const json::exception& error) {
+    return fail(ErrorCode::corrupt, "{} holds no sample of ours: {}", printable(path, 400),
+                printable(error.what()));
+  }
+}
+
+Result<EvalRun> run_from_json(const json& object, const std::string& path) {
+  try {
+    return read_run(object);
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::corrupt, "{} was not written by pith eval: {}", printable(path, 400),
+                printable(error.what()));
+  }
+}
+
+Result<EvalRun> merge_shards(std::vector<EvalRun> shards) {
+  PITH_CHECK(!shards.empty());
+  EvalRun merged = std::move(shards.front());
+  std::set<int32_t> seen = {merged.shard.index};
+  for (size_t i = 1; i < shards.size(); ++i) {
+    EvalRun& shard = shards[i];
+    const std::string differences = differing_settings(common_part(merged), common_part(shard));
+    if (!differences.empty()) {
+      return fail(ErrorCode::usage, "these are shards of different runs (different: {})",
+                  differences);
+    }
+    if (!seen.insert(shard.shard.index).second) {
+      return fail(ErrorCode::usage, "shard {}/{} is there twice", shard.shard.index + 1,
+                  shard.shard.count);
+    }
+    merged.seconds += shard.seconds;
+    std::move(shard.questions.begin(), shard.questions.end(), std::back_inserter(merged.questions));
+  }
+  for (int32_t i = 0; i < merged.shard.count; ++i) {
+    if (!seen.contains(i)) {
+      return fail(ErrorCode::usage, "shard {}/{} is missing", i + 1, merged.shard.count);
+    }
+  }
+  std::sort(merged.questions.begin(), merged.questions.end(),
+            [](const QuestionResult& a, const QuestionResult& b) { return a.index < b.index; });
+  merged.shard = {};
+  return merged;
+}
+
+}  // namespace pith

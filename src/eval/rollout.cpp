@@ -1,0 +1,203 @@
+#include "eval/rollout.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "eval/run_log.h"
+#include "pith/version.h"
+#include "reason/self_consistency.h"
+#include "text/prompt.h"
+
+namespace pith {
+namespace {
+
+// Streams of the random numbers: kMostSamples for each question.
+uint64_t stream_of(const Question& question, int32_t sample) {
+  return static_cast<uint64_t>(question.index) * kMostSamples + static_cast<uint64_t>(sample);
+}
+
+SamplingOptions greedy(SamplingOptions sampling) {
+  sampling.temperature = 0;
+  return sampling;
+}
+
+std::string_view kv_name(KvType type) {
+  switch (type) {
+    case KvType::f32:
+      return "f32";
+    case KvType::f16:
+      return "f16";
+    case KvType::int16:
+      return "int16";
+    case KvType::int8:
+      break;
+  }
+  return "int8";
+}
+
+int32_t context_of(const RolloutModel& model, const RolloutOptions& options) {
+  const int32_t limit = model.model->config().context;
+  return options.context_tokens > 0 ? std::min(options.context_tokens, limit) : limit;
+}
+
+class Drawing : public ScheduleObserver {
+ public:
+  Drawing(const RolloutModel& model, const RolloutOptions& options, RolloutObserver& observer)
+      : model_(model),
+        options_(options),
+        observer_(observer),
+        context_tokens_(context_of(model, options)),
+        greedy_(greedy(options.sampling)) {}
+  Drawing(const Drawing&) = delete;
+  Drawing& operator=(const Drawing&) = delete;
+
+  Status add(const Question& question, std::vector<int32_t> samples) {
+    std::vector<ChatMessage> messages;
+    const std::string system =
+        options_.system.value_or(std::string(reasoning_prompt(question.kind)));
+    if (!system.empty()) messages.push_back({Role::system, system});
+    messages.push_back({Role::user, question.text});
+    PITH_TRY(const RenderedPrompt rendered, render_chat(model_.chat_template, messages));
+
+    PromptJob job;
+    job.prompt = encode_prompt(*model_.tokenizer, rendered).ids;
+    PITH_TRY(job.plan, plan_for(question, job.prompt.size()));
+    for (const int32_t sample : samples) {
+      if (sample == kGreedySample) {
+        job.samples.push_back({0, &greedy_});
+      } else {
+        job.samples.push_back({stream_of(question, sample), &options_.sampling});
+      }
+    }
+    jobs_.push_back(std::move(job));
+    asked_.push_back({&question, prompt_text(rendered), std::move(samples)});
+    return {};
+  }
+
+  Status run() {
+    if (jobs_.empty()) return {};
+    EngineOptions engine_options;
+    engine_options.kv_type = options_.kv_type;
+    engine_options.context_tokens = context_tokens_;
+    engine_options.kv_tokens = kv_tokens_needed(jobs_, options_.parallel);
+    PITH_TRY(const auto engine, Engine::create(model_.model, *model_.pool, engine_options));
+    return run_schedule(*engine, *model_.tokenizer, jobs_, options_.parallel, *this);
+  }
+
+ private:
+  struct Asked {
+    const Question* question;
+    std::string prompt;
+    std::vector<int32_t> samples;  // their numbers
+  };
+
+  Status on_sample(size_t job, size_t sample, const Branch& branch) override {
+    const Asked& asked = asked_[job];
+    return observer_.on_rollout({.question = *asked.question,
+                                 .prompt = asked.prompt,
+                                 .prompt_ids = jobs_[job].prompt,
+                                 .sample = asked.samples[sample],
+                                 .branch = branch});
+  }
+
+  bool cancelled() override { return observer_.cancelled(); }
+
+  // With the budget cut to what the context leaves.
+  Result<const BranchPlan*> plan_for(const Question& question, size_t prompt_tokens) {
+    BranchPlan plan = make_plan(question.kind);
+    const int64_t room =
+        int64_t{context_tokens_} - static_cast<int64_t>(prompt_tokens) - plan.allowance_tokens();
+    if (room < 1) {
+      return fail(ErrorCode::exhausted,
+                  "question {} is too long: its prompt has {} tokens, and of the context of {} an "
+                  "answer needs {}",
+                  printable(question.id, 40), prompt_tokens, context_tokens_,
+                  plan.allowance_tokens() + 1);
+    }
+    if (room < plan.budget_tokens) {
+      plan.budget_tokens = static_cast<int32_t>(room);
+      plan.limit = FinishReason::context;
+    }
+    const auto key = std::make_pair(question.kind, plan.budget_tokens);
+    return &plans_.try_emplace(key, std::move(plan)).first->second;
+  }
+
+  BranchPlan make_plan(AnswerKind kind) const {
+    const std::string_view end = thinking_end(model_.chat_template);
+    if (options_.force_answer) {
+      return BranchPlan::answering(*model_.tokenizer, options_.budget_tokens, kind, end);
+    }
+    BranchPlan plan = BranchPlan::plain(options_.budget_tokens, FinishReason::budget);
+    plan.kind = kind;
+    plan.thinking_end = end;
+    return plan;
+  }
+
+  const RolloutModel& model_;
+  const RolloutOptions& options_;
+  RolloutObserver& observer_;
+  int32_t context_tokens_;
+  SamplingOptions greedy_;
+  std::map<std::pair<AnswerKind, int32_t>, BranchPlan> plans_;  // by budget
+  std::vector<PromptJob> jobs_;
+  std::vector<Asked> asked_;  // by job
+};
+
+Status check(const RolloutOptions& options) {
+  if (options.samples < 1 || options.samples > kMostSamples) {
+    return fail(ErrorCode::usage, "{} samples a question: 1 to {} can be", options.samples,
+                kMostSamples);
+  }
+  if (options.samples > 1 && options.sampling.temperature <= 0) {
+    return fail(ErrorCode::usage,
+                "at temperature 0 all samples of a question are the same: ask for one, or for a "
+                "higher temperature");
+  }
+  if (options.budget_tokens < 1) {
+    return fail(ErrorCode::usage, "a budget of {} tokens: at least 1 is needed",
+                options.budget_tokens);
+  }
+  return {};
+}
+
+}  // namespace
+
+Status draw_rollouts(const RolloutModel& model, std::span<const Question> questions,
+                     const RolloutOptions& options, const std::set<SampleKey>& done,
+                     RolloutObserver& observer) {
+  PITH_TRY_VOID(check(options));
+  Drawing drawing(model, options, observer);
+  for (const Question& question : questions) {
+    std::vector<int32_t> missing;
+    for (int32_t sample = options.greedy ? kGreedySample : 0; sample < options.samples; ++sample) {
+      if (!done.contains({question.index, sample})) missing.push_back(sample);
+    }
+    if (!missing.empty()) PITH_TRY_VOID(drawing.add(question, std::move(missing)));
+  }
+  return drawing.run();
+}
+
+int64_t count_samples(std::span<const Question> questions, const RolloutOptions& options) {
+  return static_cast<int64_t>(questions.size()) * (options.samples + (options.greedy ? 1 : 0));
+}
+
+nlohmann::ordered_json sample_settings(const RolloutModel& model, const RolloutOptions& options) {
+  const SamplingOptions& sampling = options.sampling;
+  return {{"pith", PITH_VERSION},
+          {"chat_template", chat_template_name(model.chat_template)},
+          {"system", options.system ? nlohmann::ordered_json(*options.system) : nullptr},
+          {"budget", options.budget_tokens},
+          {"force_answer", options.force_answer},
+          {"context", context_of(model, options)},
+          {"kv", kv_name(options.kv_type)},
+          {"temperature", json_number(sampling.temperature)},
+          {"top_k", sampling.top_k},
+          {"top_p", json_number(sampling.top_p)},
+          {"min_p", json_number(sampling.min_p)},
+          {"repetition_penalty", json_number(sampling.repetition_penalty)},
+          {"seed", sampling.seed}};
+}
+
+}  // namespace pith

@@ -1,0 +1,52 @@
+// Many samples of many prompts through one engine, whose steps are kept full: what
+// is finished hands its place to what comes next.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/engine.h"
+#include "engine/sampler.h"
+#include "reason/branch.h"
+#include "text/tokenizer.h"
+
+namespace pith {
+
+struct SampleJob {
+  uint64_t stream = 0;                        // numbers the sample for the sampler
+  const SamplingOptions* sampling = nullptr;  // borrowed
+};
+
+// A prompt, and the samples that are wanted of it; one at least.
+struct PromptJob {
+  std::vector<TokenId> prompt;
+  const BranchPlan* plan = nullptr;  // borrowed
+  std::vector<SampleJob> samples;
+};
+
+// Told of what happens, on the calling thread.
+class ScheduleObserver {
+ public:
+  virtual ~ScheduleObserver() = default;
+  // The sample is complete. An error ends the schedule with it.
+  virtual Status on_sample(size_t job, size_t sample, const Branch& branch) = 0;
+  // Asked before every step: true ends the schedule, what is unfinished is lost.
+  virtual bool cancelled() { return false; }
+};
+
+// Tokens of KV cache with which run_schedule() never runs out of room.
+int64_t kv_tokens_needed(std::span<const PromptJob> jobs, int32_t parallel);
+
+// Draws all samples, at most `parallel` at a time, in the order of the jobs. Each
+// prompt is read once, in the same steps in which other samples are decoded, and
+// forked for its samples. Every sample is the same, to the bit, whatever `parallel`
+// is, and whatever other jobs there are.
+//
+// Errors: usage (`parallel` is not from 1 to half of the engine's rows), cancelled,
+// those of Engine::step and of the observer.
+Status run_schedule(Engine& engine, const Tokenizer& tokenizer, std::span<const PromptJob> jobs,
+                    int32_t parallel, ScheduleObserver& observer);
+
+}  // namespace pith

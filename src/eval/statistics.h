@@ -1,0 +1,64 @@
+// What samples of many questions say about a model. Pure functions; all that is
+// random in them is drawn from a seed.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace pith {
+
+// One sample of a question, as a vote sees it.
+struct Vote {
+  int32_t group = -1;  // samples with the same answer have the same; -1: it gave none
+  bool correct = false;
+  double weight = 1;  // above 0; 1 for a majority vote
+};
+
+// The chance that the heaviest answer is right, a tie being broken by lot. 0 when
+// nobody votes. Groups are numbers below votes.size().
+double vote_accuracy(std::span<const Vote> votes);
+
+// Mean of vote_accuracy over subsets of `k` votes, 1 <= k <= votes.size(): over all of
+// them where there are at most kMostSubsets, else over that many drawn at random.
+inline constexpr int kMostSubsets = 2000;
+double vote_accuracy_at(std::span<const Vote> votes, int k, uint64_t seed);
+
+// The chance that at least one of k samples is right, without bias, when `correct` of
+// `samples` are: 1 - C(samples - correct, k) / C(samples, k). 1 <= k <= samples.
+double pass_at(int samples, int correct, int k);
+
+double mean(std::span<const double> values);  // 0 without values
+
+// The value below which the share `q` in [0, 1] lies, between neighbours by
+// interpolation. `values` need no order; one at least.
+double quantile(std::vector<double> values, double q);
+
+struct Estimate {
+  double value = 0;
+  double low = 0;  // to `high`: the 95 % interval
+  double high = 0;
+};
+
+// The mean, with a percentile bootstrap interval over kResamples resamples.
+inline constexpr int kResamples = 4000;
+Estimate bootstrap_mean(std::span<const double> values, uint64_t seed);
+
+// How often answers given with a certain confidence are right.
+struct Judgement {
+  double confidence = 0;  // 0 to 1
+  double correct = 0;     // 0 to 1
+};
+struct ReliabilityBin {
+  int count = 0;
+  double confidence = 0;  // means over the bin
+  double accuracy = 0;
+};
+struct Reliability {
+  std::vector<ReliabilityBin> bins;  // of equal width from 0 to 1; some may be empty
+  double calibration_error = 0;      // mean |confidence - accuracy| over bins, by count
+};
+inline constexpr int kReliabilityBins = 10;
+Reliability reliability(std::span<const Judgement> judgements);
+
+}  // namespace pith

@@ -1,0 +1,149 @@
+// From questions to samples: streams, prompts, what is done already, what cannot be.
+#include "eval/rollout.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "reason/tiny_reasoner.h"
+
+namespace pith {
+namespace {
+
+using testing::TinyReasoner;
+
+class Collector : public RolloutObserver {
+ public:
+  Status on_rollout(const Rollout& rollout) override {
+    texts[{rollout.question.index, rollout.sample}] = rollout.branch.text();
+    prompts[rollout.question.index] = rollout.prompt;
+    return {};
+  }
+
+  std::map<SampleKey, std::string> texts;
+  std::map<int32_t, std::string> prompts;
+};
+
+class RolloutTest : public ::testing::Test {
+ protected:
+  RolloutTest() {
+    questions = {{0, "a", "How many?", "3", AnswerKind::number},
+                 {1, "b", "Which?", "A", AnswerKind::choice},
+                 {4, "c", "Is it so?", "Yes", AnswerKind::yes_no}};
+    options.samples = 3;
+    options.budget_tokens = 12;
+    options.sampling.temperature = 1;
+    options.parallel = 4;
+  }
+
+  RolloutModel model() const {
+    const std::shared_ptr<const Model> shared(std::shared_ptr<const Model>(),
+                                              &tiny.engine.engine->model());
+    return {shared, tiny.engine.pool.get(), &tiny.tokenizer, ChatTemplate::chatml};
+  }
+  Collector draw(const std::set<SampleKey>& done = {}) {
+    Collector collector;
+    testing::must(draw_rollouts(model(), questions, options, done, collector));
+    return collector;
+  }
+  Error error() {
+    Collector collector;
+    const Status status = draw_rollouts(model(), questions, options, {}, collector);
+    return status ? Error{ErrorCode::io, "no error"} : status.error();
+  }
+
+  TinyReasoner tiny;
+  std::vector<Question> questions;
+  RolloutOptions options;
+};
+
+TEST_F(RolloutTest, DrawsAllSamplesAndTheGreedyOne) {
+  options.greedy = true;
+  const Collector collector = draw();
+  EXPECT_EQ(collector.texts.size(), static_cast<size_t>(count_samples(questions, options)));
+  EXPECT_EQ(collector.texts.size(), 12u);
+  EXPECT_TRUE(collector.texts.contains({4, kGreedySample}));
+  EXPECT_TRUE(collector.texts.contains({4, 2}));
+}
+
+TEST_F(RolloutTest, SampleDependsOnItsQuestionAndNumberAlone) {
+  const Collector all = draw();
+  options.samples = 2;
+  options.greedy = true;
+  options.parallel = 1;
+  questions.erase(questions.begin());
+  for (const auto& [key, text] : draw().texts) {
+    if (key.second == kGreedySample) continue;
+    EXPECT_EQ(text, all.texts.at(key));
+  }
+}
+
+TEST_F(RolloutTest, LeavesOutWhatIsDone) {
+  const Collector all = draw();
+  const std::set<SampleKey> done = {{0, 0}, {0, 1}, {0, 2}, {4, 1}};
+  const Collector rest = draw(done);
+  EXPECT_EQ(rest.texts.size(), 5u);
+  for (const auto& [key, text] : rest.texts) {
+    EXPECT_FALSE(done.contains(key));
+    EXPECT_EQ(text, all.texts.at(key));
+  }
+}
+
+TEST_F(RolloutTest, SeedChangesTheSamples) {
+  const Collector first = draw();
+  options.sampling.seed = 1;
+  EXPECT_NE(draw().texts, first.texts);
+}
+
+TEST_F(RolloutTest, SystemPromptSaysWhatIsWanted) {
+  const Collector collector = draw();
+  EXPECT_NE(collector.prompts.at(1).find("the letter of your final answer"), std::string::npos);
+  EXPECT_NE(collector.prompts.at(4).find("Yes or No"), std::string::npos);
+  options.system = "Be brief.";
+  EXPECT_NE(draw().prompts.at(4).find("Be brief."), std::string::npos);
+  options.system = "";
+  EXPECT_EQ(draw().prompts.at(4).find("system"), std::string::npos);
+}
+
+TEST_F(RolloutTest, OptionsOutOfRange) {
+  options.sampling.temperature = 0;
+  EXPECT_EQ(error().code, ErrorCode::usage);
+  EXPECT_NE(error().message.find("temperature 0"), std::string::npos);
+  options.samples = 0;
+  EXPECT_EQ(error().code, ErrorCode::usage);
+  options.samples = 1;
+  options.budget_tokens = 0;
+  EXPECT_EQ(error().code, ErrorCode::usage);
+}
+
+TEST_F(RolloutTest, QuestionThatIsTooLong) {
+  questions[1].text = std::string(2000, 'x');
+  EXPECT_EQ(error().code, ErrorCode::exhausted);
+  EXPECT_NE(error().message.find("question b is too long"), std::string::npos);
+}
+
+// Where the context leaves less than the budget, samples end at the context.
+TEST_F(RolloutTest, ContextCutsTheBudget) {
+  options.budget_tokens = 100000;
+  options.force_answer = false;
+  options.samples = 1;
+  options.sampling.temperature = 5;  // hardly ever ends its turn by chance
+  class Reasons : public RolloutObserver {
+   public:
+    Status on_rollout(const Rollout& rollout) override {
+      const auto total =
+          static_cast<int64_t>(rollout.prompt_ids.size()) + rollout.branch.sampled_tokens();
+      if (rollout.branch.finish_reason() == FinishReason::context) {
+        ++ended_by_context;
+        EXPECT_EQ(total, kTinyContext);
+      }
+      return {};
+    }
+    int ended_by_context = 0;
+  } reasons;
+  testing::must(draw_rollouts(model(), questions, options, {}, reasons));
+  EXPECT_GT(reasons.ended_by_context, 0);
+}
+
+}  // namespace
+}  // namespace pith

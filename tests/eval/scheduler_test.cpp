@@ -1,0 +1,127 @@
+// Samples do not depend on what they are drawn with.
+#include "eval/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "reason/tiny_reasoner.h"
+
+namespace pith {
+namespace {
+
+using testing::TinyReasoner;
+
+struct Drawn {
+  std::vector<TokenId> tokens;
+  std::string text;
+  bool operator==(const Drawn&) const = default;
+};
+using Samples = std::map<std::pair<size_t, size_t>, Drawn>;
+
+class Collector : public ScheduleObserver {
+ public:
+  Status on_sample(size_t job, size_t sample, const Branch& branch) override {
+    const auto history = branch.history();
+    const bool is_new =
+        samples.try_emplace({job, sample}, Drawn{{history.begin(), history.end()}, branch.text()})
+            .second;
+    EXPECT_TRUE(is_new) << job << " " << sample;
+    if (fail_at == samples.size()) return fail(ErrorCode::io, "the disk is full");
+    return {};
+  }
+  bool cancelled() override { return samples.size() >= cancel_at; }
+
+  Samples samples;
+  size_t fail_at = 0;
+  size_t cancel_at = SIZE_MAX;
+};
+
+// Jobs with different prompts, some with many samples, some with one.
+class SchedulerTest : public ::testing::Test {
+ protected:
+  void add_jobs(const Tokenizer& tokenizer, int32_t budget_tokens, bool force_answer) {
+    plan = force_answer ? BranchPlan::answering(tokenizer, budget_tokens, AnswerKind::number, "")
+                        : BranchPlan::plain(budget_tokens, FinishReason::budget);
+    sampling.temperature = 1;
+    for (uint64_t i = 0; i < 7; ++i) {
+      PromptJob job;
+      job.prompt = testing::some_tokens(5 + 13 * i, i);
+      job.plan = &plan;
+      for (uint64_t s = 0; s < 1 + i % 4 * 3; ++s) job.samples.push_back({i * 100 + s, &sampling});
+      wanted += job.samples.size();
+      jobs.push_back(std::move(job));
+    }
+  }
+
+  static EngineOptions options_for(const std::vector<PromptJob>& jobs, int32_t parallel) {
+    EngineOptions options;
+    options.max_rows = 64;
+    options.kv_tokens = kv_tokens_needed(jobs, parallel);
+    return options;
+  }
+
+  BranchPlan plan;
+  SamplingOptions sampling;
+  std::vector<PromptJob> jobs;
+  size_t wanted = 0;
+};
+
+// With just the room that kv_tokens_needed() promises is enough.
+TEST_F(SchedulerTest, SamplesAreTheSameWhateverRunsBeside) {
+  const TinyReasoner first;
+  add_jobs(first.tokenizer, 24, /*force_answer=*/true);
+  Samples expected;
+  for (const int32_t parallel : {1, 2, 16, 32}) {
+    const TinyReasoner tiny(options_for(jobs, parallel), parallel == 16 ? 2 : 1);
+    Collector collector;
+    testing::must(run_schedule(*tiny.engine, tiny.tokenizer, jobs, parallel, collector));
+    EXPECT_EQ(collector.samples.size(), wanted);
+    if (parallel == 1) expected = collector.samples;
+    EXPECT_EQ(collector.samples, expected) << parallel;
+    EXPECT_EQ(tiny.engine->free_kv_tokens(), tiny.engine->options().kv_tokens) << "a leak";
+  }
+}
+
+TEST_F(SchedulerTest, StreamsDiffer) {
+  const TinyReasoner tiny;
+  add_jobs(tiny.tokenizer, 24, /*force_answer=*/false);
+  Collector collector;
+  testing::must(run_schedule(*tiny.engine, tiny.tokenizer, jobs, 8, collector));
+  EXPECT_NE((collector.samples[{3, 0}]), (collector.samples[{3, 1}]));
+}
+
+TEST_F(SchedulerTest, ErrorOfTheObserverEndsIt) {
+  const TinyReasoner tiny;
+  add_jobs(tiny.tokenizer, 8, /*force_answer=*/false);
+  Collector collector;
+  collector.fail_at = 3;
+  const Status status = run_schedule(*tiny.engine, tiny.tokenizer, jobs, 4, collector);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message, "the disk is full");
+  EXPECT_EQ(collector.samples.size(), 3u);
+}
+
+TEST_F(SchedulerTest, CanBeCancelled) {
+  const TinyReasoner tiny;
+  add_jobs(tiny.tokenizer, 8, /*force_answer=*/false);
+  Collector collector;
+  collector.cancel_at = 2;
+  const Status status = run_schedule(*tiny.engine, tiny.tokenizer, jobs, 1, collector);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::cancelled);
+  EXPECT_EQ(collector.samples.size(), 2u);
+}
+
+TEST_F(SchedulerTest, RefusesMoreThanItsEngineTakes) {
+  const TinyReasoner tiny;
+  Collector collector;
+  for (const int32_t parallel : {0, tiny.engine->options().max_rows / 2 + 1}) {
+    const Status status = run_schedule(*tiny.engine, tiny.tokenizer, jobs, parallel, collector);
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, ErrorCode::usage);
+  }
+}
+
+}  // namespace
+}  // namespace pith
