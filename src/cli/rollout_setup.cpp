@@ -1,0 +1,102 @@
+#include "cli/rollout_setup.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "base/file.h"
+#include "cli/flags.h"
+#include "cli/input.h"
+#include "io/sha256.h"
+
+namespace pith::cli {
+namespace {
+
+constexpr int32_t kMostParallel = 256;
+constexpr int32_t kMostBudget = 1 << 24;  // tokens; no context holds more
+constexpr uint64_t kMostDataBytes = uint64_t{4} << 30;
+
+std::string sha256_of(const std::string& text) {
+  Sha256 hash;
+  hash.update(text.data(), text.size());
+  return hash.hex();
+}
+
+// "3/8": the third of eight.
+void parse_shard(const std::string& text, Shard& shard) {
+  const size_t slash = std::min(text.find('/'), text.size());
+  const std::string_view view = text;
+  const auto count = parse_number<int32_t>(view.substr(std::min(slash + 1, text.size())), 1,
+                                           std::numeric_limits<int32_t>::max());
+  const auto index = count ? parse_number<int32_t>(view.substr(0, slash), 1, *count) : std::nullopt;
+  if (!index) {
+    throw CLI::ValidationError(
+        "--shard",
+        fmt::format("'{}' is not the number of a shard, as in 3/8", printable(text, 40)));
+  }
+  shard = {*index - 1, *count};
+}
+
+}  // namespace
+
+void add_rollout_flags(CLI::App& command, RolloutFlags& flags, const std::string& quiet) {
+  constexpr int32_t kLargest = std::numeric_limits<int32_t>::max();
+  RolloutOptions& options = flags.options;
+  std::vector<std::pair<std::string_view, Task>> tasks;
+  for (const Task task :
+       {Task::gsm8k, Task::math, Task::multiple_choice, Task::yes_no, Task::own}) {
+    tasks.emplace_back(task_name(task), task);
+  }
+  add_choice<Task>(command, "--task", flags.task, tasks,
+                   "What the file holds: gsm8k, math, multiple-choice, yes-no, jsonl [gsm8k]");
+  command.add_option("--data", flags.data, "The questions, one JSON object a line")
+      ->option_text("FILE");
+  add_number(command, "--limit", flags.limit, 0, kLargest, "The first N questions alone; 0: all");
+  add_number(command, "--samples", options.samples, 1, kMostSamples, "Samples of each question");
+  add_number(command, "--budget", options.budget_tokens, 1, kMostBudget,
+             "Tokens that a sample may take");
+  add_number(command, "--parallel", options.parallel, 1, kMostParallel,
+             "Samples that are decoded together; no sample depends on it");
+  command
+      .add_option_function<std::string>(
+          "--shard", [&flags](const std::string& text) { parse_shard(text, flags.shard); },
+          "Of N parts of the questions the I-th alone")
+      ->option_text("I/N");
+  add_system_option(command, flags.system, "System prompt, in place of the one for reasoning")
+      ->each([&flags](const std::string&) { flags.own_system = true; });
+  add_loading_flags(command, flags.run, quiet);
+  add_conversation_flags(command, flags.run, "what the model takes");
+  add_sampling_flags(command, flags.run);
+}
+
+RolloutModel RolloutSetup::rollout_model() const {
+  return {model.model, model.pool.get(), &model.tokenizer, chat_template};
+}
+
+Result<RolloutSetup> set_up_rollouts(RolloutFlags& flags) {
+  if (flags.data.empty()) return fail(ErrorCode::usage, "no questions: name a file with --data");
+  PITH_TRY_VOID(check_utf8(flags.system, "the system prompt"));
+  PITH_TRY(const std::string data, read_file(flags.data, kMostDataBytes));
+  PITH_TRY(std::vector<Question> questions,
+           parse_questions(data, flags.data, flags.task, flags.limit));
+  std::erase_if(questions, [&](const Question& question) { return !flags.shard.has(question); });
+
+  RolloutOptions& options = flags.options;
+  if (flags.own_system) options.system = flags.system;
+  options.sampling = flags.run.sampling;
+  options.context_tokens = flags.run.context_tokens;
+  options.kv_type = flags.run.kv_type;
+
+  PITH_TRY(OpenModel model, open_model(flags.run.model));
+  PITH_TRY(const ChatTemplate chat_template, model.chat_template);
+  PITH_TRY(std::string model_sha256, sha256_of_file(model.path));
+  RolloutSetup setup{std::move(model), chat_template, std::move(questions), {}};
+  setup.settings = {{"task", task_name(flags.task)},
+                    {"data_sha256", sha256_of(data)},
+                    {"model_sha256", std::move(model_sha256)}};
+  setup.settings.update(sample_settings(setup.rollout_model(), options));
+  return setup;
+}
+
+}  // namespace pith::cli

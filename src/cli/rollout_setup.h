@@ -1,0 +1,45 @@
+// What `pith eval` and `pith sample` have in common: their flags, and from these the
+// model, the questions and the settings of a run.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/open_model.h"
+#include "cli/run_options.h"
+#include "eval/rollout.h"
+#include "eval/task.h"
+
+namespace pith::cli {
+
+struct RolloutFlags {
+  RunOptions run;
+  Task task = Task::gsm8k;
+  std::string data;
+  int32_t limit = 0;
+  Shard shard;
+  std::string system;
+  bool own_system = false;  // the user gave one, perhaps an empty one
+  RolloutOptions options;
+};
+
+// --task, --data, --limit, --shard, --samples, --budget, --parallel, --system, and all
+// flags of models and of sampling. Returns --task, for what it is needed with.
+void add_rollout_flags(CLI::App& command, RolloutFlags& flags, const std::string& quiet);
+
+struct RolloutSetup {
+  OpenModel model;
+  ChatTemplate chat_template;
+  std::vector<Question> questions;  // of the shard
+  nlohmann::ordered_json settings;  // all that the samples depend on
+
+  RolloutModel rollout_model() const;
+};
+
+// Errors: usage (--data is missing), those of reading the file and opening the model.
+Result<RolloutSetup> set_up_rollouts(RolloutFlags& flags);
+
+}  // namespace pith::cli
