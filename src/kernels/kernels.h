@@ -126,6 +126,9 @@ struct Kernels {
 
   // out = x / sqrt(mean(x^2) + epsilon) * weight; out may be x.
   void (*rms_norm)(const float* x, const float* weight, float epsilon, size_t n, float* out);
+  // out = x * weight; returns the sum of the squares of x. The rest of an RMS norm is a
+  // factor a row.
+  float (*weigh)(const float* x, const float* weight, size_t n, float* out);
   // out = silu(gate) * up; out may be gate or up.
   void (*silu_mul)(const float* gate, const float* up, size_t n, float* out);
   // x += y

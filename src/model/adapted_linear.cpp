@@ -11,9 +11,14 @@ constexpr size_t kLowRows = 16;
 
 }  // namespace
 
-AdaptedLinear::AdaptedLinear(ThreadPool& pool, const Kernels& kernels, size_t max_rows,
-                             size_t max_inputs)
-    : pool_(pool), kernels_(kernels), max_inputs_(max_inputs), base_(max_rows, max_inputs) {}
+AdaptedLinear::AdaptedLinear(ThreadPool& pool, const Kernels& kernels, MatrixGroup group,
+                             size_t max_rows, size_t max_inputs)
+    : pool_(pool),
+      kernels_(kernels),
+      multiplier_(pool, kernels),
+      group_(group),
+      max_inputs_(max_inputs),
+      base_(max_rows, max_inputs) {}
 
 void AdaptedLinear::start_step(std::span<const ForwardRow> rows) {
   rows_ = rows.size();
@@ -47,12 +52,12 @@ void AdaptedLinear::reserve(Run& run) const {
   run.low.resize(run.low_rows * run.low_floats);
 }
 
-void AdaptedLinear::prepare(int32_t layer, MatrixGroup group, size_t inputs,
+void AdaptedLinear::prepare(int32_t layer, size_t inputs,
                             std::initializer_list<const PackedMatrix*> matrices) {
   base_.prepare(rows_, inputs, matrices);
   for (size_t i = 0; i < run_count_; ++i) {
     Run& run = runs_[i];
-    const AdapterGroup& its = run.adapter->group(layer, group);
+    const AdapterGroup& its = run.adapter->group(layer, group_);
     run.group = its.deltas.empty() ? nullptr : &its;
     if (run.group == nullptr) continue;
     if (is_whole(run)) {
@@ -66,14 +71,22 @@ void AdaptedLinear::prepare(int32_t layer, MatrixGroup group, size_t inputs,
   }
 }
 
-void AdaptedLinear::quantize(size_t row, const float* x) {
-  base_.quantize(kernels_, row, x);
+void AdaptedLinear::quantize(size_t row, size_t first, size_t count, const float* x) {
+  base_.quantize(kernels_, row, first, count, x);
   for (size_t i = 0; i < run_count_; ++i) {
     Run& run = runs_[i];
     if (run.group == nullptr || is_whole(run)) continue;
     if (row >= run.first && row < run.first + run.rows) {
-      run.inputs.quantize(kernels_, row - run.first, x);
+      run.inputs.quantize(kernels_, row - run.first, first, count, x);
     }
+  }
+}
+
+void AdaptedLinear::scale_rows(const float* factors) {
+  base_.scale_rows(factors);
+  for (size_t i = 0; i < run_count_; ++i) {
+    Run& run = runs_[i];
+    if (run.group != nullptr && !is_whole(run)) run.inputs.scale_rows(factors + run.first);
   }
 }
 
@@ -83,25 +96,42 @@ void AdaptedLinear::quantize_low(Run& run, size_t row) {
   for (const AdapterDelta& delta : run.group->deltas) {
     float* part = low + delta.offset;
     for (size_t i = 0; i < delta.b.inputs; ++i) part[i] *= delta.gain;
-    run.parts[delta.place].quantize(kernels_, row, part);
+    run.parts[delta.place].quantize(kernels_, row, 0, delta.b.inputs, part);
   }
 }
 
 void AdaptedLinear::multiply(std::initializer_list<Product> products) {
+  const bool adapted = list_products(products);
+  multiplier_.run(products_);
+  if (adapted) add_deltas(products);
+}
+
+void AdaptedLinear::multiply(std::initializer_list<Product> products, const Epilogue& epilogue) {
+  if (!list_products(products)) return multiplier_.run(products_, epilogue);
+  multiplier_.run(products_);
+  add_deltas(products);
+  pool_.parallel_for(epilogue.blocks, 1, [&](size_t begin, size_t end, int) {
+    for (size_t block = begin; block < end; ++block) epilogue.done(block);
+  });
+}
+
+// The products with W, and with A for the rows that have an adapter: whether there are any.
+bool AdaptedLinear::list_products(std::initializer_list<Product> products) {
   products_.assign(products);
   for (Product& product : products_) product.activations = &base_;
-  bool any = false;
+  bool adapted = false;
   for (size_t i = 0; i < run_count_; ++i) {
     Run& run = runs_[i];
     if (run.group == nullptr) continue;
-    any = true;
+    adapted = true;
     const AdapterGroup& group = *run.group;
     products_.push_back({&group.a, run.low.data(), group.a.outputs, /*accumulate=*/false,
                          is_whole(run) ? &base_ : &run.inputs});
   }
-  pith::multiply(pool_, kernels_, products_);
-  if (!any) return;
+  return adapted;
+}
 
+void AdaptedLinear::add_deltas(std::initializer_list<Product> products) {
   pool_.parallel_for(rows_, kLowRows, [&](size_t begin, size_t end, int) {
     for (size_t i = 0; i < run_count_; ++i) {
       Run& run = runs_[i];
@@ -121,7 +151,7 @@ void AdaptedLinear::multiply(std::initializer_list<Product> products) {
                            /*accumulate=*/true, &run.parts[delta.place]});
     }
   }
-  pith::multiply(pool_, kernels_, products_);
+  multiplier_.run(products_);
 }
 
 }  // namespace pith

@@ -21,21 +21,21 @@ namespace pith {
 class AdaptedLinear {
  public:
   // `pool` and `kernels` must outlive this.
-  AdaptedLinear(ThreadPool& pool, const Kernels& kernels, size_t max_rows, size_t max_inputs);
+  AdaptedLinear(ThreadPool& pool, const Kernels& kernels, MatrixGroup group, size_t max_rows,
+                size_t max_inputs);
 
   // The rows of the step that begins. Neighbours of one adapter are done together.
   void start_step(std::span<const ForwardRow> rows);
 
-  // What `matrices`, which are all of a group, need; then quantize() each of the
-  // step's rows, at once by different threads if need be; then multiply(), with the
-  // matrices in the same order.
-  void prepare(int32_t layer, MatrixGroup group, size_t inputs,
-               std::initializer_list<const PackedMatrix*> matrices);
-  void quantize(size_t row, const float* x);
+  // What `matrices`, which are all of the group, need; then quantize() all of the step's
+  // rows; then perhaps scale_rows(); then multiply(), with the matrices in the same
+  // order. These are as in Activations and Multiplier.
+  void prepare(int32_t layer, size_t inputs, std::initializer_list<const PackedMatrix*> matrices);
+  size_t unit() const { return base_.unit(); }
+  void quantize(size_t row, size_t first, size_t count, const float* x);
+  void scale_rows(const float* factors);
+  void multiply(std::initializer_list<Product> products, const Epilogue& epilogue);
   void multiply(std::initializer_list<Product> products);
-
-  // For products outside the layers, which no adapter changes.
-  Activations& activations() { return base_; }
 
  private:
   // Neighbouring rows with one adapter.
@@ -58,9 +58,13 @@ class AdaptedLinear {
   void open_run(const ForwardRow& row, size_t first);
   void reserve(Run& run) const;
   void quantize_low(Run& run, size_t row);
+  bool list_products(std::initializer_list<Product> products);
+  void add_deltas(std::initializer_list<Product> products);
 
   ThreadPool& pool_;
   const Kernels& kernels_;
+  Multiplier multiplier_;
+  MatrixGroup group_;
   size_t max_inputs_;
   size_t rows_ = 0;
   Activations base_;

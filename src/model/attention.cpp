@@ -134,7 +134,8 @@ void Attention::finish(const Task& task, const State& total, float* out) const {
 }
 
 void Attention::run(const Kernels& kernels, const KvCache& cache, int32_t layer,
-                    const std::vector<ForwardRow>& rows, const float* queries, float* out) {
+                    const std::vector<ForwardRow>& rows, const float* queries, float* out,
+                    FunctionRef<void(size_t, size_t, size_t)> done) {
   const size_t pieces = (rows.size() + kTaskRows - 1) / kTaskRows;
   const size_t tasks = pieces * groups_;
   const size_t per_row = heads_ / groups_;
@@ -175,6 +176,7 @@ void Attention::run(const Kernels& kernels, const KvCache& cache, int32_t layer,
           if (span > 0) merge(task.row_count * per_row, total, part);
         }
         finish(task, total, out);
+        done(task.first, task.row_count, task.group);
       }
     });
     return;
@@ -199,6 +201,7 @@ void Attention::run(const Kernels& kernels, const KvCache& cache, int32_t layer,
         merge(task.row_count * per_row, total, shared_state(t * spans + span, most_queries_));
       }
       finish(task, total, out);
+      done(task.first, task.row_count, task.group);
     }
   });
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
@@ -30,9 +31,11 @@ class Attention {
   // `pool` must outlive this. max_rows: most rows of a step.
   Attention(const ModelConfig& config, ThreadPool& pool, size_t max_rows);
 
-  // queries [T, H, D], already times 1 / sqrt(D); out [T, H, D].
+  // queries [T, H, D], already times 1 / sqrt(D); out [T, H, D]. `done` is called by the
+  // thread that has written the query heads of KV head `group` for some rows.
   void run(const Kernels& kernels, const KvCache& cache, int32_t layer,
-           const std::vector<ForwardRow>& rows, const float* queries, float* out);
+           const std::vector<ForwardRow>& rows, const float* queries, float* out,
+           FunctionRef<void(size_t first_row, size_t rows, size_t group)> done);
 
  private:
   // Running softmax of some queries: out is not yet divided by sum.

@@ -8,9 +8,12 @@
 namespace pith {
 namespace {
 
-size_t largest_input(const ModelConfig& config) {
-  return static_cast<size_t>(std::max({config.width, config.query_width(), config.mlp_width}));
-}
+// Inputs of a part of a row's norm: what a scale of the k formats covers.
+constexpr size_t kNormPart = kSuperInputs;
+// Outputs of a block of the MLP's inner layer, for the same reason.
+constexpr size_t kMlpBlock = kSuperInputs;
+
+size_t parts_of(size_t inputs, size_t part) { return (inputs + part - 1) / part; }
 
 const Kernels& machine_kernels() {
   const Result<Isa> isa = chosen_isa();
@@ -46,11 +49,22 @@ Forward::Forward(std::shared_ptr<const Model> model, ThreadPool& pool, size_t ma
       kernels_(machine_kernels()),
       rotary_(model_->config(), max_rows),
       attention_(model_->config(), pool, max_rows),
-      linear_(pool, kernels_, max_rows, largest_input(model_->config())) {
+      attention_in_(pool, kernels_, MatrixGroup::attention_input, max_rows,
+                    static_cast<size_t>(model_->config().width)),
+      attention_out_(pool, kernels_, MatrixGroup::attention_output, max_rows,
+                     static_cast<size_t>(model_->config().query_width())),
+      mlp_in_(pool, kernels_, MatrixGroup::mlp_input, max_rows,
+              static_cast<size_t>(model_->config().width)),
+      mlp_out_(pool, kernels_, MatrixGroup::mlp_output, max_rows,
+               static_cast<size_t>(model_->config().mlp_width)),
+      multiplier_(pool, kernels_),
+      head_in_(max_rows, static_cast<size_t>(model_->config().width)),
+      norm_parts_(parts_of(static_cast<size_t>(model_->config().width), kNormPart)) {
   const ModelConfig& config = model_->config();
   const auto floats = [&](int32_t width) { return max_rows * static_cast<size_t>(width); };
   x_.resize(floats(config.width));
-  normed_.resize(floats(config.width));
+  squares_.resize(norm_parts_ * max_rows);
+  factors_.resize(max_rows);
   queries_.resize(floats(config.query_width()));
   keys_.resize(floats(config.kv_width()));
   values_.resize(floats(config.kv_width()));
@@ -62,7 +76,9 @@ Forward::Forward(std::shared_ptr<const Model> model, ThreadPool& pool, size_t ma
 void Forward::run(KvCache& cache, const std::vector<ForwardRow>& rows,
                   std::span<const size_t> outputs, std::span<const size_t> wanted_logits) {
   rows_ = rows.size();
-  linear_.start_step(rows);
+  for (AdaptedLinear* linear : {&attention_in_, &attention_out_, &mlp_in_, &mlp_out_}) {
+    linear->start_step(rows);
+  }
   embed(rows);
   for (int32_t layer = 0; layer < model_->config().layers; ++layer) {
     attention_block(cache, layer, rows);
@@ -71,6 +87,11 @@ void Forward::run(KvCache& cache, const std::vector<ForwardRow>& rows,
   finish(outputs, wanted_logits);
 }
 
+const LayerWeights& Forward::weights(int32_t layer) const {
+  return model_->weights().layers[static_cast<size_t>(layer)];
+}
+
+// x = embedding; the first layer's norm.
 void Forward::embed(const std::vector<ForwardRow>& rows) {
   const GgufTensor& embedding = *model_->weights().embedding;
   const auto width = static_cast<size_t>(model_->config().width);
@@ -82,96 +103,169 @@ void Forward::embed(const std::vector<ForwardRow>& rows) {
       rotary_.set_position(t, rows[t].position);
     }
   });
+  prepare_attention(0);
+  pool_.parallel_for(norm_parts_, 1, [&](size_t begin, size_t end, int) {
+    for (size_t part = begin; part < end; ++part) {
+      norm_part(part, weights(0).attention_norm, attention_in_);
+    }
+  });
 }
 
-// x += attention(norm(x))
+// x += attention(norm(x)), where norm(x) is in attention_in_ already; then the next norm.
 void Forward::attention_block(KvCache& cache, int32_t layer, const std::vector<ForwardRow>& rows) {
   const ModelConfig& config = model_->config();
-  const LayerWeights& w = model_->weights().layers[static_cast<size_t>(layer)];
+  const LayerWeights& w = weights(layer);
   const auto width = static_cast<size_t>(config.width);
-  const auto query_width = static_cast<size_t>(config.query_width());
-  const auto kv_width = static_cast<size_t>(config.kv_width());
+  const auto head_size = static_cast<size_t>(config.head_size);
+  const auto query_heads = static_cast<size_t>(config.query_heads);
+  const auto kv_heads = static_cast<size_t>(config.kv_heads);
+  const size_t query_width = query_heads * head_size;
 
-  linear_.prepare(layer, MatrixGroup::attention_input, width, {&w.query, &w.key, &w.value});
-  pool_.parallel_for(rows_, 1, [&](size_t begin, size_t end, int) {
-    for (size_t t = begin; t < end; ++t) {
-      float* normed = normed_.data() + t * width;
-      kernels_.rms_norm(x_.data() + t * width, w.attention_norm, config.norm_epsilon, width,
-                        normed);
-      linear_.quantize(t, normed);
-    }
-  });
-  linear_.multiply({{&w.query, queries_.data(), query_width},
-                    {&w.key, keys_.data(), kv_width},
-                    {&w.value, values_.data(), kv_width}});
-  pool_.parallel_for(rows_, 1, [&](size_t begin, size_t end, int) {
-    for (size_t t = begin; t < end; ++t) place_in_cache(cache, layer, rows[t], t);
-  });
+  finish_norm(attention_in_);
+  const auto shape = [&](size_t head) { shape_head(head, cache, layer, rows); };
+  attention_in_.multiply({{.matrix = &w.query, .out = queries_.data(), .out_stride = query_width},
+                          {.matrix = &w.key,
+                           .out = keys_.data(),
+                           .out_stride = kv_heads * head_size,
+                           .first_block = query_heads},
+                          {.matrix = &w.value,
+                           .out = values_.data(),
+                           .out_stride = kv_heads * head_size,
+                           .first_block = query_heads + kv_heads}},
+                         {head_size, query_heads + 2 * kv_heads, shape});
 
-  attention_.run(kernels_, cache, layer, rows, queries_.data(), attended_.data());
-  linear_.prepare(layer, MatrixGroup::attention_output, query_width, {&w.attention_output});
-  pool_.parallel_for(rows_, 1, [&](size_t begin, size_t end, int) {
-    for (size_t t = begin; t < end; ++t) {
-      linear_.quantize(t, attended_.data() + t * query_width);
-    }
-  });
-  linear_.multiply({{&w.attention_output, x_.data(), width, /*accumulate=*/true}});
-}
-
-// Biases, norms and rotation of one row's heads; its keys and values go to the cache.
-void Forward::place_in_cache(KvCache& cache, int32_t layer, const ForwardRow& row, size_t index) {
-  const ModelConfig& config = model_->config();
-  const LayerWeights& w = model_->weights().layers[static_cast<size_t>(layer)];
-  const auto size = static_cast<size_t>(config.head_size);
-  const auto query_width = static_cast<size_t>(config.query_width());
-  const auto kv_width = static_cast<size_t>(config.kv_width());
-  float* queries = queries_.data() + index * query_width;
-  float* keys = keys_.data() + index * kv_width;
-  float* values = values_.data() + index * kv_width;
-  if (w.query_bias != nullptr) {
-    kernels_.add(queries, w.query_bias, query_width);
-    kernels_.add(keys, w.key_bias, kv_width);
-    kernels_.add(values, w.value_bias, kv_width);
+  attention_out_.prepare(layer, query_width, {&w.attention_output});
+  const size_t group_width = query_width / kv_heads;
+  const bool whole_units = group_width % attention_out_.unit() == 0;
+  attention_.run(kernels_, cache, layer, rows, queries_.data(), attended_.data(),
+                 [&](size_t first_row, size_t count, size_t group) {
+                   if (!whole_units) return;
+                   for (size_t t = first_row; t < first_row + count; ++t) {
+                     attention_out_.quantize(
+                         t, group * group_width, group_width,
+                         attended_.data() + t * query_width + group * group_width);
+                   }
+                 });
+  if (!whole_units) {
+    pool_.parallel_for(rows_, kPanelRows, [&](size_t begin, size_t end, int) {
+      for (size_t t = begin; t < end; ++t) {
+        attention_out_.quantize(t, 0, query_width, attended_.data() + t * query_width);
+      }
+    });
   }
-  const auto shape_head = [&](float* head, const float* norm) {
-    if (norm != nullptr) kernels_.rms_norm(head, norm, config.norm_epsilon, size, head);
-    kernels_.rope(head, rotary_.cosines(index), rotary_.sines(index), size,
-                  config.rope_interleaved);
-  };
-  for (size_t at = 0; at < query_width; at += size) shape_head(queries + at, w.query_norm);
-  for (size_t at = 0; at < kv_width; at += size) shape_head(keys + at, w.key_norm);
-  const float scale = 1.0f / std::sqrt(static_cast<float>(size));
-  for (size_t i = 0; i < query_width; ++i) queries[i] *= scale;
-  cache.store(kernels_, layer, row.blocks[row.position / kKvBlock], row.position % kKvBlock, keys,
-              values);
+
+  prepare_mlp(layer);
+  const auto norm = [&](size_t part) { norm_part(part, w.mlp_norm, mlp_in_); };
+  attention_out_.multiply(
+      {{.matrix = &w.attention_output, .out = x_.data(), .out_stride = width, .accumulate = true}},
+      {kNormPart, norm_parts_, norm});
 }
 
-// x += down(silu(gate(norm(x))) * up(norm(x)))
+// x += down(silu(gate(norm(x))) * up(norm(x))), where norm(x) is in mlp_in_ already; then
+// the next layer's norm.
 void Forward::mlp_block(int32_t layer) {
   const ModelConfig& config = model_->config();
-  const LayerWeights& w = model_->weights().layers[static_cast<size_t>(layer)];
+  const LayerWeights& w = weights(layer);
   const auto width = static_cast<size_t>(config.width);
   const auto mlp = static_cast<size_t>(config.mlp_width);
 
-  linear_.prepare(layer, MatrixGroup::mlp_input, width, {&w.gate, &w.up});
-  pool_.parallel_for(rows_, 1, [&](size_t begin, size_t end, int) {
-    for (size_t t = begin; t < end; ++t) {
-      float* normed = normed_.data() + t * width;
-      kernels_.rms_norm(x_.data() + t * width, w.mlp_norm, config.norm_epsilon, width, normed);
-      linear_.quantize(t, normed);
+  finish_norm(mlp_in_);
+  mlp_out_.prepare(layer, mlp, {&w.down});
+  const auto activate = [&](size_t block) {
+    const size_t first = block * kMlpBlock;
+    const size_t count = std::min(kMlpBlock, mlp - first);
+    for (size_t t = 0; t < rows_; ++t) {
+      float* gate = gate_.data() + t * mlp + first;
+      kernels_.silu_mul(gate, up_.data() + t * mlp + first, count, gate);
+      mlp_out_.quantize(t, first, count, gate);
     }
-  });
-  linear_.multiply({{&w.gate, gate_.data(), mlp}, {&w.up, up_.data(), mlp}});
+  };
+  mlp_in_.multiply({{.matrix = &w.gate, .out = gate_.data(), .out_stride = mlp},
+                    {.matrix = &w.up, .out = up_.data(), .out_stride = mlp}},
+                   {kMlpBlock, parts_of(mlp, kMlpBlock), activate});
 
-  linear_.prepare(layer, MatrixGroup::mlp_output, mlp, {&w.down});
-  pool_.parallel_for(rows_, 1, [&](size_t begin, size_t end, int) {
-    for (size_t t = begin; t < end; ++t) {
-      float* gate = gate_.data() + t * mlp;
-      kernels_.silu_mul(gate, up_.data() + t * mlp, mlp, gate);
-      linear_.quantize(t, gate);
+  const std::initializer_list<Product> down = {
+      {.matrix = &w.down, .out = x_.data(), .out_stride = width, .accumulate = true}};
+  if (layer + 1 == config.layers) return mlp_out_.multiply(down);
+  prepare_attention(layer + 1);
+  const auto norm = [&](size_t part) {
+    norm_part(part, weights(layer + 1).attention_norm, attention_in_);
+  };
+  mlp_out_.multiply(down, {kNormPart, norm_parts_, norm});
+}
+
+void Forward::prepare_attention(int32_t layer) {
+  const LayerWeights& w = weights(layer);
+  attention_in_.prepare(layer, static_cast<size_t>(model_->config().width),
+                        {&w.query, &w.key, &w.value});
+}
+
+void Forward::prepare_mlp(int32_t layer) {
+  const LayerWeights& w = weights(layer);
+  mlp_in_.prepare(layer, static_cast<size_t>(model_->config().width), {&w.gate, &w.up});
+}
+
+// Part of all rows' RMS norms: their squares are summed, and x * weight is quantised
+// for `next`. Quantising does not care for the factor that a norm still lacks.
+void Forward::norm_part(size_t part, const float* weight, AdaptedLinear& next) {
+  const auto width = static_cast<size_t>(model_->config().width);
+  const size_t first = part * kNormPart;
+  const size_t count = std::min(kNormPart, width - first);
+  for (size_t t = 0; t < rows_; ++t) {
+    float weighed[kNormPart];
+    squares_[part * rows_ + t] =
+        kernels_.weigh(x_.data() + t * width + first, weight + first, count, weighed);
+    next.quantize(t, first, count, weighed);
+  }
+}
+
+// The factor of each row's norm: 1 / sqrt(mean(x^2) + epsilon).
+void Forward::finish_norm(AdaptedLinear& next) {
+  const ModelConfig& config = model_->config();
+  for (size_t t = 0; t < rows_; ++t) {
+    float sum = 0;
+    for (size_t part = 0; part < norm_parts_; ++part) sum += squares_[part * rows_ + t];
+    const float mean = sum / static_cast<float>(config.width);
+    factors_[t] = 1.0f / std::sqrt(mean + config.norm_epsilon);
+  }
+  next.scale_rows(factors_.data());
+}
+
+// Bias, norm and rotation of one head of all rows: query heads, then the heads of keys
+// and of values, which go to the cache.
+void Forward::shape_head(size_t head, KvCache& cache, int32_t layer,
+                         const std::vector<ForwardRow>& rows) {
+  const ModelConfig& config = model_->config();
+  const LayerWeights& w = weights(layer);
+  const auto size = static_cast<size_t>(config.head_size);
+  const auto query_heads = static_cast<size_t>(config.query_heads);
+  const auto kv_heads = static_cast<size_t>(config.kv_heads);
+  const bool is_query = head < query_heads;
+  const bool is_key = !is_query && head < query_heads + kv_heads;
+  const size_t index = is_query ? head : (head - query_heads) % kv_heads;
+  const size_t stride = (is_query ? query_heads : kv_heads) * size;
+  float* all = is_query ? queries_.data() : is_key ? keys_.data() : values_.data();
+  const float* bias = is_query ? w.query_bias : is_key ? w.key_bias : w.value_bias;
+  const float* norm = is_query ? w.query_norm : is_key ? w.key_norm : nullptr;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(size));
+  for (size_t t = 0; t < rows_; ++t) {
+    float* x = all + t * stride + index * size;
+    if (bias != nullptr) kernels_.add(x, bias + index * size, size);
+    if (norm != nullptr) kernels_.rms_norm(x, norm, config.norm_epsilon, size, x);
+    if (is_query || is_key) {
+      kernels_.rope(x, rotary_.cosines(t), rotary_.sines(t), size, config.rope_interleaved);
     }
-  });
-  linear_.multiply({{&w.down, x_.data(), width, /*accumulate=*/true}});
+    const BlockId block = rows[t].blocks[rows[t].position / kKvBlock];
+    const int32_t position = rows[t].position % kKvBlock;
+    const auto kv_head = static_cast<int32_t>(index);
+    if (is_query) {
+      for (size_t i = 0; i < size; ++i) x[i] *= scale;
+    } else if (is_key) {
+      cache.store_key(kernels_, layer, block, kv_head, position, x);
+    } else {
+      cache.store_value(kernels_, layer, block, kv_head, position, x);
+    }
+  }
 }
 
 // The final norm and the head, for the rows that are asked for.
@@ -187,13 +281,15 @@ void Forward::finish(std::span<const size_t> outputs, std::span<const size_t> wa
                       width, hidden_.data() + i * width);
   }
   if (wanted_logits.empty()) return;
-  Activations& activations = linear_.activations();
-  activations.prepare(wanted_logits.size(), width, {&weights.head});
+  head_in_.prepare(wanted_logits.size(), width, {&weights.head});
   for (size_t i = 0; i < wanted_logits.size(); ++i) {
-    activations.quantize(kernels_, i, hidden_.data() + wanted_logits[i] * width);
+    head_in_.quantize(kernels_, i, 0, width, hidden_.data() + wanted_logits[i] * width);
   }
-  const Product head{&weights.head, logits_.data(), vocabulary, /*accumulate=*/false, &activations};
-  multiply(pool_, kernels_, {&head, 1});
+  const Product head{.matrix = &weights.head,
+                     .out = logits_.data(),
+                     .out_stride = vocabulary,
+                     .activations = &head_in_};
+  multiplier_.run({&head, 1});
 }
 
 std::span<const float> Forward::hidden(size_t place) const {

@@ -50,21 +50,33 @@ class Forward {
   std::span<const float> logits(size_t place) const;
 
  private:
+  const LayerWeights& weights(int32_t layer) const;
   void embed(const std::vector<ForwardRow>& rows);
   void attention_block(KvCache& cache, int32_t layer, const std::vector<ForwardRow>& rows);
   void mlp_block(int32_t layer);
   void finish(std::span<const size_t> outputs, std::span<const size_t> wanted_logits);
-  void place_in_cache(KvCache& cache, int32_t layer, const ForwardRow& row, size_t index);
+  void prepare_attention(int32_t layer);
+  void prepare_mlp(int32_t layer);
+  void norm_part(size_t part, const float* weight, AdaptedLinear& next);
+  void finish_norm(AdaptedLinear& next);
+  void shape_head(size_t head, KvCache& cache, int32_t layer, const std::vector<ForwardRow>& rows);
 
   std::shared_ptr<const Model> model_;
   ThreadPool& pool_;
   const Kernels& kernels_;
   RotaryTable rotary_;
   Attention attention_;
-  AdaptedLinear linear_;
+  AdaptedLinear attention_in_;  // query, key, value
+  AdaptedLinear attention_out_;
+  AdaptedLinear mlp_in_;   // gate, up
+  AdaptedLinear mlp_out_;  // down
+  Multiplier multiplier_;
+  Activations head_in_;
   size_t rows_ = 0;              // T
+  size_t norm_parts_;            // of a row, for its norm
   std::vector<float> x_;         // [T, C] the residual stream
-  std::vector<float> normed_;    // [T, C]
+  std::vector<float> squares_;   // [norm_parts_, T], their sums over the part
+  std::vector<float> factors_;   // [T] what an RMS norm multiplies a row by
   std::vector<float> queries_;   // [T, H, D]
   std::vector<float> keys_;      // [T, G, D]
   std::vector<float> values_;    // [T, G, D]

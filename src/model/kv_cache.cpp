@@ -93,52 +93,84 @@ uint8_t* KvCache::head_data(int32_t layer, BlockId block, int32_t head) const {
   return pages_.data() + index * head_bytes_;
 }
 
-void KvCache::store(const Kernels& kernels, int32_t layer, BlockId block, int32_t position,
-                    const float* keys, const float* values) {
+void KvCache::store_key(const Kernels& kernels, int32_t layer, BlockId block, int32_t head,
+                        int32_t position, const float* x) {
   const size_t size = head_size_;
   const auto at = static_cast<size_t>(position);
-  for (int32_t head = 0; head < heads_; ++head, keys += size, values += size) {
-    uint8_t* data = head_data(layer, block, head);
-    if (type_ == KvType::f32) {
-      auto* key_cells = reinterpret_cast<float*>(data);
-      for (size_t d = 0; d < size; ++d) key_cells[d * kBlock + at] = keys[d];
-      std::memcpy(key_cells + size * kBlock + at * size, values, size * sizeof(float));
-    } else if (type_ == KvType::f16) {
-      auto* key_cells = reinterpret_cast<uint16_t*>(data);
-      uint16_t key[kLargestHead];
-      kernels.to_half(keys, size, key);
-      for (size_t d = 0; d < size; ++d) key_cells[d * kBlock + at] = key[d];
-      kernels.to_half(values, size, key_cells + size * kBlock + at * size);
-    } else if (type_ == KvType::int16) {
-      auto* key_cells = reinterpret_cast<int16_t*>(data);
-      int16_t* value_cells = key_cells + size * kBlock;
-      auto* scales = reinterpret_cast<float*>(value_cells + size * kBlock);
-      int16_t head_cells[kLargestHead];
-      scales[at] = quantize_head(keys, size, kInt16KeyLimit, head_cells);
-      for (size_t d = 0; d < size; ++d) key_cells[paired_key_at(d, at)] = head_cells[d];
-      scales[kBlock + at] = quantize_head(values, size, kInt16ValueLimit, head_cells);
+  uint8_t* keys = head_data(layer, block, head);
+  float* scales = scales_of(keys);
+  switch (type_) {
+    case KvType::f32:
+      for (size_t d = 0; d < size; ++d) reinterpret_cast<float*>(keys)[d * kBlock + at] = x[d];
+      break;
+    case KvType::f16: {
+      uint16_t halves[kLargestHead];
+      kernels.to_half(x, size, halves);
       for (size_t d = 0; d < size; ++d) {
-        value_cells[paired_value_at(at, d, size)] = head_cells[d];
+        reinterpret_cast<uint16_t*>(keys)[d * kBlock + at] = halves[d];
       }
-    } else {
-      auto* key_cells = reinterpret_cast<int8_t*>(data);
-      auto* scales = reinterpret_cast<float*>(data + 2 * kBlock * size);
-      int8_t key[kLargestHead];
-      scales[at] = quantize_head(keys, size, 127, key);
-      for (size_t d = 0; d < size; ++d) key_cells[d * kBlock + at] = key[d];
-      scales[kBlock + at] = quantize_head(values, size, 127, key_cells + size * kBlock + at * size);
+      break;
+    }
+    case KvType::int16: {
+      int16_t whole[kLargestHead];
+      scales[at] = quantize_head(x, size, kInt16KeyLimit, whole);
+      for (size_t d = 0; d < size; ++d) {
+        reinterpret_cast<int16_t*>(keys)[paired_key_at(d, at)] = whole[d];
+      }
+      break;
+    }
+    case KvType::int8: {
+      int8_t whole[kLargestHead];
+      scales[at] = quantize_head(x, size, 127, whole);
+      for (size_t d = 0; d < size; ++d) {
+        reinterpret_cast<int8_t*>(keys)[d * kBlock + at] = whole[d];
+      }
+      break;
     }
   }
 }
 
+void KvCache::store_value(const Kernels& kernels, int32_t layer, BlockId block, int32_t head,
+                          int32_t position, const float* x) {
+  const size_t size = head_size_;
+  const auto at = static_cast<size_t>(position);
+  uint8_t* keys = head_data(layer, block, head);
+  uint8_t* values = keys + size * kBlock * element_bytes(type_);
+  float* scales = scales_of(keys) + kBlock;
+  switch (type_) {
+    case KvType::f32:
+      std::memcpy(reinterpret_cast<float*>(values) + at * size, x, size * sizeof(float));
+      break;
+    case KvType::f16:
+      kernels.to_half(x, size, reinterpret_cast<uint16_t*>(values) + at * size);
+      break;
+    case KvType::int16: {
+      int16_t whole[kLargestHead];
+      scales[at] = quantize_head(x, size, kInt16ValueLimit, whole);
+      for (size_t d = 0; d < size; ++d) {
+        reinterpret_cast<int16_t*>(values)[paired_value_at(at, d, size)] = whole[d];
+      }
+      break;
+    }
+    case KvType::int8:
+      scales[at] = quantize_head(x, size, 127, reinterpret_cast<int8_t*>(values) + at * size);
+      break;
+  }
+}
+
+// Behind the keys and values of a head; only integer types have them.
+float* KvCache::scales_of(uint8_t* head_data) const {
+  return reinterpret_cast<float*>(head_data + 2 * head_size_ * kBlock * element_bytes(type_));
+}
+
 void KvCache::locate(int32_t layer, BlockId block, int32_t head, AttendArgs& args) const {
-  const uint8_t* data = head_data(layer, block, head);
+  uint8_t* data = head_data(layer, block, head);
   const size_t elements = head_size_ * kBlock;
   args.head_size = head_size_;
   args.keys = data;
   args.values = data + elements * element_bytes(type_);
   if (has_scales(type_)) {
-    args.key_scales = reinterpret_cast<const float*>(data + 2 * elements * element_bytes(type_));
+    args.key_scales = scales_of(data);
     args.value_scales = args.key_scales + kBlock;
   }
 }

@@ -21,7 +21,7 @@ using BlockId = int32_t;
 
 // A pool of blocks. A block spans all layers and KV heads; within one layer and
 // head it holds keys and values (kernels/kernels.h), and for integers their scales [64] each.
-// Not thread safe, but store() on different positions is.
+// Not thread safe, but storing is, in different heads or kinds.
 class KvCache {
  public:
   // Errors: exhausted (address space).
@@ -41,15 +41,18 @@ class KvCache {
   bool shared(BlockId block) const { return references(block) > 1; }
   void copy(BlockId from, BlockId to);
 
-  // Writes one position (0 to 63) of one layer: keys and values are [G, D].
-  void store(const Kernels& kernels, int32_t layer, BlockId block, int32_t position,
-             const float* keys, const float* values);
+  // Writes one position (0 to 63) of one layer and KV head: x is [D].
+  void store_key(const Kernels& kernels, int32_t layer, BlockId block, int32_t head,
+                 int32_t position, const float* x);
+  void store_value(const Kernels& kernels, int32_t layer, BlockId block, int32_t head,
+                   int32_t position, const float* x);
 
   // Points `args` at one layer and KV head of a block.
   void locate(int32_t layer, BlockId block, int32_t head, AttendArgs& args) const;
 
  private:
   uint8_t* head_data(int32_t layer, BlockId block, int32_t head) const;
+  float* scales_of(uint8_t* head_data) const;
 
   KvType type_ = KvType::f16;
   int32_t layers_ = 0;

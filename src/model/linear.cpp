@@ -16,30 +16,6 @@ size_t unit_tiles(const PackedMatrix& matrix, size_t rows) {
   return std::max<size_t>(1, wanted / tile_bytes(matrix.format, matrix.inputs));
 }
 
-size_t unit_count(const Product& product) {
-  const size_t unit = unit_tiles(*product.matrix, product.activations->rows());
-  return (product.matrix->tile_count() + unit - 1) / unit;
-}
-
-void multiply_unit(const Kernels& kernels, const Product& product, size_t unit) {
-  const PackedMatrix& matrix = *product.matrix;
-  const Activations& activations = *product.activations;
-  const size_t tiles = unit_tiles(matrix, activations.rows());
-  MatmulArgs args;
-  args.tiles = matrix.tiles;
-  args.inputs = matrix.inputs;
-  args.outputs = matrix.outputs;
-  args.first_tile = unit * tiles;
-  args.end_tile = std::min(args.first_tile + tiles, matrix.tile_count());
-  args.rows = activations.rows();
-  args.quantized = activations.quantized(matrix.format);
-  args.floats = activations.floats();
-  args.out = product.out;
-  args.out_stride = product.out_stride;
-  args.accumulate = product.accumulate;
-  kernels.matmul[static_cast<size_t>(matrix.format)](args);
-}
-
 }  // namespace
 
 Activations::Buffers::Buffers(size_t values)
@@ -74,45 +50,118 @@ void Activations::serve(const PackedMatrix& matrix) {
     needs_simple_ = true;
 }
 
-void Activations::quantize(const Kernels& kernels, size_t row, const float* x) {
-  const size_t panel = panel_of(rows_, row);
-  const size_t first = panel_begin(rows_, panel);
-  PanelRow place{{}, panel_begin(rows_, panel + 1) - first, row - first};
-  const auto at = [&](const QuantizedRows& all, size_t scale_inputs, size_t neg_inputs) {
-    return QuantizedRows{all.q + first * inputs_,
-                         all.scales + first * (inputs_ / scale_inputs),
-                         all.sums16 + first * (inputs_ / 16),
-                         all.sums32 + first * (inputs_ / 32),
-                         all.neg_sums + first * (inputs_ / neg_inputs),
-                         all.scaled_sums + first * (inputs_ / kBlockInputs)};
-  };
-  if (needs_super_) {
-    place.panel = at(super_.view, kSuperInputs, 16);
-    kernels.quantize_super(x, inputs_, place);
-  }
-  if (needs_simple_) {
-    place.panel = at(simple_.view, kBlockInputs, kBlockInputs);
-    kernels.quantize_simple(x, inputs_, place);
-  }
-  if (needs_floats_) std::memcpy(floats_.data() + row * inputs_, x, inputs_ * sizeof(float));
+size_t Activations::unit() const {
+  return needs_super_ ? kSuperInputs : needs_simple_ ? kBlockInputs : 1;
 }
 
-void multiply(ThreadPool& pool, const Kernels& kernels, std::span<const Product> products) {
-  size_t units = 0;
-  for (const Product& product : products) units += unit_count(product);
-  pool.parallel_for(units, 1, [&](size_t begin, size_t end, int) {
-    for (size_t unit = begin; unit < end; ++unit) {
-      size_t left = unit;
-      for (const Product& product : products) {
-        const size_t count = unit_count(product);
-        if (left < count) {
-          multiply_unit(kernels, product, left);
-          break;
-        }
-        left -= count;
+void Activations::quantize(const Kernels& kernels, size_t row, size_t first, size_t count,
+                           const float* x) {
+  const size_t panel = panel_of(rows_, row);
+  const size_t top = panel_begin(rows_, panel);
+  const size_t rows = panel_begin(rows_, panel + 1) - top;
+  const auto place = [&](const QuantizedRows& all, size_t scale_inputs, size_t neg_inputs) {
+    // Elements, `inputs` of a row to each, before the panel and before its cells.
+    const auto at = [&](size_t inputs) { return (top * inputs_ + rows * first) / inputs; };
+    return PanelRow{
+        {all.q + at(1), all.scales + at(scale_inputs), all.sums16 + at(16), all.sums32 + at(32),
+         all.neg_sums + at(neg_inputs), all.scaled_sums + at(kBlockInputs)},
+        rows,
+        row - top};
+  };
+  if (needs_super_) kernels.quantize_super(x, count, place(super_.view, kSuperInputs, 16));
+  if (needs_simple_) {
+    kernels.quantize_simple(x, count, place(simple_.view, kBlockInputs, kBlockInputs));
+  }
+  if (needs_floats_) std::memcpy(floats_.data() + row * inputs_ + first, x, count * sizeof(float));
+}
+
+void Activations::scale_rows(const float* factors) {
+  const auto scale = [&](float* values, size_t cells) {
+    for (size_t panel = 0; panel < panel_count(rows_); ++panel) {
+      const size_t top = panel_begin(rows_, panel);
+      const size_t rows = panel_begin(rows_, panel + 1) - top;
+      for (size_t cell = 0; cell < cells; ++cell) {
+        for (size_t r = 0; r < rows; ++r) *values++ *= factors[top + r];
+      }
+    }
+  };
+  if (needs_super_) scale(super_.view.scales, inputs_ / kSuperInputs);
+  if (needs_simple_) {
+    scale(simple_.view.scales, inputs_ / kBlockInputs);
+    scale(simple_.view.scaled_sums, inputs_ / kBlockInputs);
+  }
+  if (needs_floats_) {
+    for (size_t i = 0; i < rows_ * inputs_; ++i) floats_[i] *= factors[i / inputs_];
+  }
+}
+
+void Multiplier::run(std::span<const Product> products) {
+  units_.clear();
+  for (const Product& product : products) list_units(product, 0, product.matrix->tile_count(), 0);
+  pool_.parallel_for(units_.size(), 1, [&](size_t begin, size_t end, int) {
+    for (size_t unit = begin; unit < end; ++unit) run_unit(units_[unit]);
+  });
+}
+
+void Multiplier::run(std::span<const Product> products, const Epilogue& epilogue) {
+  if (epilogue.block_outputs % kTileOutputs != 0) {  // a tile would be of two blocks
+    run(products);
+    pool_.parallel_for(epilogue.blocks, 1, [&](size_t begin, size_t end, int) {
+      for (size_t block = begin; block < end; ++block) epilogue.done(block);
+    });
+    return;
+  }
+  // Block after block, so that a thread has all of most of its blocks.
+  units_.clear();
+  while (pending_.size() < epilogue.blocks) pending_.emplace_back();
+  const size_t block_tiles = epilogue.block_outputs / kTileOutputs;
+  for (size_t block = 0; block < epilogue.blocks; ++block) {
+    const size_t listed = units_.size();
+    for (const Product& product : products) {
+      if (block < product.first_block) continue;
+      const size_t first = (block - product.first_block) * block_tiles;
+      list_units(product, first, std::min(first + block_tiles, product.matrix->tile_count()),
+                 block);
+    }
+    pending_[block] = units_.size() - listed;
+  }
+  pool_.parallel_for(units_.size(), 1, [&](size_t begin, size_t end, int) {
+    for (size_t i = begin; i < end; ++i) {
+      const Unit& unit = units_[i];
+      run_unit(unit);
+      // Whoever makes it 0 sees what all others have written.
+      if (pending_[unit.block].fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        epilogue.done(unit.block);
       }
     }
   });
+}
+
+void Multiplier::list_units(const Product& product, size_t first_tile, size_t end_tile,
+                            size_t block) {
+  const size_t tiles = unit_tiles(*product.matrix, product.activations->rows());
+  for (size_t tile = first_tile; tile < end_tile; tile += tiles) {
+    units_.push_back({&product, tile, std::min(tile + tiles, end_tile), block});
+  }
+}
+
+void Multiplier::run_unit(const Unit& unit) const {
+  const Product& product = *unit.product;
+  const PackedMatrix& matrix = *product.matrix;
+  const Activations& activations = *product.activations;
+  MatmulArgs args;
+  args.tiles = matrix.tiles;
+  args.inputs = matrix.inputs;
+  args.outputs = matrix.outputs;
+  args.first_tile = unit.first_tile;
+  args.end_tile = unit.end_tile;
+  args.rows = activations.rows();
+  args.quantized = activations.quantized(matrix.format);
+  args.floats = activations.floats();
+  args.out = product.out;
+  args.out_stride = product.out_stride;
+  args.accumulate = product.accumulate;
+  kernels_.matmul[static_cast<size_t>(matrix.format)](args);
 }
 
 }  // namespace pith

@@ -1,10 +1,13 @@
 // Products of a step's rows with packed matrices.
 #pragma once
 
+#include <atomic>
+#include <deque>
 #include <initializer_list>
 #include <span>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
 #include "model/weights.h"
@@ -22,10 +25,18 @@ class Activations {
   // One matrix more.
   void serve(const PackedMatrix& matrix);
 
-  // Row `row` is x [inputs]. Rows may be done by different threads at once.
-  void quantize(const Kernels& kernels, size_t row, const float* x);
+  // Inputs that share a scale: quantize() takes multiples of it, from multiples of it on.
+  size_t unit() const;
+
+  // Inputs [first, first + count) of row `row` are x. Different threads may do different
+  // inputs at once; rows of one panel share cache lines, so leave them to one thread.
+  void quantize(const Kernels& kernels, size_t row, size_t first, size_t count, const float* x);
+
+  // Multiplies what was quantised of each row by its factor: [rows].
+  void scale_rows(const float* factors);
 
   size_t rows() const { return rows_; }
+  size_t inputs() const { return inputs_; }
   const QuantizedRows& quantized(PackedFormat format) const {
     return is_super(format) ? super_.view : simple_.view;
   }
@@ -60,9 +71,45 @@ struct Product {
   size_t out_stride = 0;
   bool accumulate = false;
   const Activations* activations = nullptr;
+  size_t first_block = 0;  // of the group's blocks, for an Epilogue
 };
 
-// All products of a group, their tiles shared out over the pool together.
-void multiply(ThreadPool& pool, const Kernels& kernels, std::span<const Product> products);
+// What is to be done with a group's outputs once they are there, a block at a time: by
+// the thread that completes a block, while it is warm in its cache. A block is
+// `block_outputs` outputs (fewer at a matrix's end) of every product whose blocks have
+// its number; all of the step's rows.
+struct Epilogue {
+  size_t block_outputs;
+  size_t blocks;
+  FunctionRef<void(size_t block)> done;
+};
+
+// Runs groups of products. One caller at a time.
+class Multiplier {
+ public:
+  // Both must outlive this.
+  Multiplier(ThreadPool& pool, const Kernels& kernels) : pool_(pool), kernels_(kernels) {}
+
+  // All products of a group, their tiles shared out over the pool together.
+  void run(std::span<const Product> products);
+  void run(std::span<const Product> products, const Epilogue& epilogue);
+
+ private:
+  // Neighbouring tiles of one product and block, that a thread does without a pause.
+  struct Unit {
+    const Product* product;
+    size_t first_tile;
+    size_t end_tile;
+    size_t block;
+  };
+
+  void list_units(const Product& product, size_t first_tile, size_t end_tile, size_t block);
+  void run_unit(const Unit& unit) const;
+
+  ThreadPool& pool_;
+  const Kernels& kernels_;
+  std::vector<Unit> units_;                  // of the group at hand
+  std::deque<std::atomic<size_t>> pending_;  // units that a block still lacks
+};
 
 }  // namespace pith

@@ -60,6 +60,21 @@ TEST_P(IsaTest, RmsNormIsCloseToDouble) {
   }
 }
 
+// Products round once; a sum of n squares, each rounded, is off by at most n e.
+TEST_P(IsaTest, WeighIsCloseToDouble) {
+  Random random(21);
+  for (const size_t n : kLengths) {
+    const auto x = random_floats(random, n, 2.0f);
+    const auto weight = random_floats(random, n);
+    double expected = 0;
+    for (const float v : x) expected += double{v} * v;
+    Guarded out(n);
+    const float sum = kernels().weigh(x.data(), weight.data(), n, out.data());
+    ASSERT_NEAR(sum, expected, static_cast<double>(n) * kEpsilon * expected);
+    for (size_t i = 0; i < n; ++i) ASSERT_EQ(bits_of(out[i]), bits_of(x[i] * weight[i]));
+  }
+}
+
 // The exponential is good to 2 units in the last place, 4 e; sum, quotient and product
 // round once each. Past 88.3 it overflows, where the result is below 1e-36.
 TEST_P(IsaTest, SiluMulIsCloseToDouble) {

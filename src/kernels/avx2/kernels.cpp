@@ -577,6 +577,16 @@ void rms_norm(const float* x, const float* weight, float epsilon, size_t n, floa
   }
 }
 
+float weigh(const float* x, const float* weight, size_t n, float* out) {
+  __m256 sum = _mm256_setzero_ps();
+  for (size_t i = 0; i < n; i += 8) {
+    const __m256 v = load_first(x + i, n - i);
+    sum = _mm256_fmadd_ps(v, v, sum);
+    store_first(out + i, n - i, _mm256_mul_ps(v, load_first(weight + i, n - i)));
+  }
+  return sum_lanes(sum);
+}
+
 // 2^n for integers -126 <= n <= 127.
 PITH_INLINE __m256 exp2_int(__m256i n) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
@@ -886,6 +896,7 @@ const Kernels kAvx2Kernels = {
     .quantize_super = quantize_super,
     .quantize_simple = quantize_simple,
     .rms_norm = rms_norm,
+    .weigh = weigh,
     .silu_mul = silu_mul,
     .add = add,
     .rope = rope,

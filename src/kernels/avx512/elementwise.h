@@ -26,6 +26,17 @@ void rms_norm(const float* x, const float* weight, float epsilon, size_t n, floa
   }
 }
 
+float weigh(const float* x, const float* weight, size_t n, float* out) {
+  __m512 sum = _mm512_setzero_ps();
+  for (size_t i = 0; i < n; i += 16) {
+    const __mmask16 mask = n - i < 16 ? first(n - i) : static_cast<__mmask16>(0xffff);
+    const __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
+    sum = _mm512_fmadd_ps(v, v, sum);
+    _mm512_mask_storeu_ps(out + i, mask, _mm512_mul_ps(v, _mm512_maskz_loadu_ps(mask, weight + i)));
+  }
+  return _mm512_reduce_add_ps(sum);
+}
+
 void silu_mul(const float* gate, const float* up, size_t n, float* out) {
   const __m512 one = _mm512_set1_ps(1.0f);
   for (size_t i = 0; i < n; i += 16) {

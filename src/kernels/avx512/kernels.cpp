@@ -15,6 +15,7 @@ const Kernels kAvx512Kernels = {
     .quantize_super = quantize_super,
     .quantize_simple = quantize_simple,
     .rms_norm = rms_norm,
+    .weigh = weigh,
     .silu_mul = silu_mul,
     .add = add,
     .rope = rope,

@@ -23,6 +23,16 @@ void rms_norm(const float* x, const float* weight, float epsilon, size_t n, floa
   }
 }
 
+float weigh(const float* x, const float* weight, size_t n, float* out) {
+  float32x4_t sum = vdupq_n_f32(0);
+  for (size_t i = 0; i < n; i += 4) {
+    const float32x4_t v = load_first(x + i, n - i);
+    sum = vfmaq_f32(sum, v, v);
+    store_first(out + i, n - i, vmulq_f32(v, load_first(weight + i, n - i)));
+  }
+  return sum_lanes(sum);
+}
+
 void silu_mul(const float* gate, const float* up, size_t n, float* out) {
   for (size_t i = 0; i < n; i += 4) {
     const float32x4_t g = load_first(gate + i, n - i);

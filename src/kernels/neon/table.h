@@ -22,6 +22,7 @@ constexpr Kernels neon_table(Isa isa) {
       .quantize_super = quantize_super,
       .quantize_simple = quantize_simple,
       .rms_norm = rms_norm,
+      .weigh = weigh,
       .silu_mul = silu_mul,
       .add = add,
       .rope = rope,

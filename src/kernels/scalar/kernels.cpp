@@ -213,6 +213,15 @@ void rms_norm(const float* x, const float* weight, float epsilon, size_t n, floa
   for (size_t i = 0; i < n; ++i) out[i] = x[i] * factor * weight[i];
 }
 
+float weigh(const float* x, const float* weight, size_t n, float* out) {
+  float sum = 0;
+  for (size_t i = 0; i < n; ++i) {
+    sum = std::fma(x[i], x[i], sum);
+    out[i] = x[i] * weight[i];
+  }
+  return sum;
+}
+
 void silu_mul(const float* gate, const float* up, size_t n, float* out) {
   for (size_t i = 0; i < n; ++i) out[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
 }
@@ -310,6 +319,7 @@ const Kernels kScalarKernels = {
     .quantize_super = quantize_super,
     .quantize_simple = quantize_simple,
     .rms_norm = rms_norm,
+    .weigh = weigh,
     .silu_mul = silu_mul,
     .add = add,
     .rope = rope,
