@@ -279,6 +279,12 @@ AdapterId Engine::add_adapter(std::shared_ptr<const Adapter> adapter) {
   return id;
 }
 
+const Adapter& Engine::adapter(AdapterId adapter) const {
+  const auto found = impl_->adapters.find(adapter);
+  PITH_CHECK(found != impl_->adapters.end());
+  return *found->second;
+}
+
 void Engine::remove_adapter(AdapterId adapter) { PITH_CHECK(impl_->adapters.erase(adapter) == 1); }
 
 Status Engine::step(std::span<const Row> rows) {

@@ -85,6 +85,7 @@ class Engine {
   // Several adapters can be in use at once, in one step too. Rows may change theirs
   // at any position: nothing is read again. It must fit the model (CHECKed).
   AdapterId add_adapter(std::shared_ptr<const Adapter> adapter);
+  const Adapter& adapter(AdapterId adapter) const;  // one that is there (CHECKed)
   // Sequences keep what it wrote.
   void remove_adapter(AdapterId adapter);
 

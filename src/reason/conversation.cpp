@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "text/prompt.h"
-
 namespace pith {
 namespace {
 
@@ -37,34 +35,35 @@ double Reply::decode_tokens_per_s() const { return decode_s > 0 ? reply_tokens /
 Conversation::Conversation(Engine& engine, const Tokenizer& tokenizer, ChatTemplate chat_template)
     : engine_(&engine), tokenizer_(&tokenizer), chat_template_(chat_template), sequence_(engine) {}
 
-Result<std::vector<TokenId>> Conversation::fitting_prompt(std::vector<ChatMessage>& messages,
-                                                          const ReplyOptions& options,
-                                                          int32_t& dropped) {
+Result<EncodedPrompt> Conversation::fitting_prompt(std::vector<ChatMessage>& messages,
+                                                   const ReplyOptions& options, int32_t& dropped) {
   const int32_t context = engine_->options().context_tokens;
   int32_t reserve = std::max(context / 4, 1);
   if (options.most_tokens > 0) reserve = std::min(reserve, options.most_tokens);
   while (true) {
     PITH_TRY(const RenderedPrompt rendered,
              render_chat(chat_template_, messages, kTemplateDate, options.thinking));
-    std::vector<TokenId> ids = encode_prompt(*tokenizer_, rendered).ids;
-    if (static_cast<int64_t>(ids.size()) + reserve <= context) return ids;
+    EncodedPrompt prompt = encode_prompt(*tokenizer_, rendered);
+    if (static_cast<int64_t>(prompt.ids.size()) + reserve <= context) return prompt;
     if (!drop_oldest_turn(messages)) {
       return fail(ErrorCode::exhausted,
                   "the message is too long: the prompt has {} tokens, the context takes {} and "
                   "keeps {} for the reply",
-                  ids.size(), context, reserve);
+                  prompt.ids.size(), context, reserve);
     }
     ++dropped;
   }
 }
 
-// Truncates the sequence to what it has in common with the prompt, but for the last
-// token, which must be read to have logits. Returns the tokens kept.
-size_t Conversation::keep_common(const std::vector<TokenId>& prompt) {
+// Truncates the sequence to what it has in common with the prompt, by token and by
+// adapter, but for the last token, which must be read to have logits. Returns the
+// tokens kept.
+size_t Conversation::keep_common(const std::vector<TokenId>& prompt, const AdapterUse& use) {
   const size_t most = std::min(cached_.size(), prompt.size() - 1);
   const auto differs = std::mismatch(
       cached_.begin(), cached_.begin() + static_cast<ptrdiff_t>(most), prompt.begin());
-  const auto common = static_cast<size_t>(differs.first - cached_.begin());
+  const size_t common = written_alike(engine_->adapter_spans(sequence_.id()), use,
+                                      static_cast<size_t>(differs.first - cached_.begin()));
   engine_->truncate(sequence_.id(), static_cast<int32_t>(common));
   cached_.resize(common);
   return common;
@@ -80,12 +79,13 @@ void Conversation::note_cached(const std::vector<TokenId>& prompt, std::span<con
 Result<Reply> Conversation::reply(std::vector<ChatMessage>& messages, const ReplyOptions& options,
                                   DecodeObserver& observer) {
   Reply reply;
-  PITH_TRY(const std::vector<TokenId> prompt,
-           fitting_prompt(messages, options, reply.dropped_turns));
+  PITH_TRY(const EncodedPrompt encoded, fitting_prompt(messages, options, reply.dropped_turns));
+  PITH_TRY(const AdapterUse use, adapter_use(*engine_, options.adapter, encoded));
+  const std::vector<TokenId>& prompt = encoded.ids;
   const auto start = Clock::now();
-  const size_t reused = keep_common(prompt);
+  const size_t reused = keep_common(prompt, use);
   const std::span<const TokenId> fresh = std::span(prompt).subspan(reused);
-  const auto logits_row = read_prompt(*engine_, sequence_.id(), fresh, observer);
+  const auto logits_row = read_prompt(*engine_, sequence_.id(), fresh, observer, use);
   note_cached(prompt, {});
   if (!logits_row) return tl::unexpected<Error>(logits_row.error());
   reply.prefill_s = seconds_since(start);
@@ -98,7 +98,7 @@ Result<Reply> Conversation::reply(std::vector<ChatMessage>& messages, const Repl
                                   : BranchPlan::plain(room, FinishReason::context);
   Branch branch(*tokenizer_, plan, next_stream_++);
   const Status status = decode(*engine_, *tokenizer_, {&branch, 1}, {&sequence_, 1}, *logits_row,
-                               options.sampling, FinishedSequence::keep, observer);
+                               options.sampling, FinishedSequence::keep, observer, use.adapter);
   note_cached(prompt, branch.history());
   PITH_TRY_VOID(status);
   reply.decode_s = seconds_since(start) - reply.prefill_s;

@@ -12,14 +12,16 @@
 #include "reason/branch.h"
 #include "reason/decode.h"
 #include "text/chat_template.h"
+#include "text/prompt.h"
 #include "text/tokenizer.h"
 
 namespace pith {
 
 struct ReplyOptions {
   SamplingOptions sampling;
-  int32_t most_tokens = 0;  // of the reply; 0: to the end of the context
-  bool thinking = true;     // as in render_chat: only families that think know it
+  int32_t most_tokens = 0;         // of the reply; 0: to the end of the context
+  bool thinking = true;            // as in render_chat: only families that think know it
+  AdapterId adapter = kNoAdapter;  // that writes the reply; what came before is the base model's
 };
 
 struct Reply {
@@ -42,7 +44,8 @@ class Conversation {
   Conversation(Engine& engine, const Tokenizer& tokenizer, ChatTemplate chat_template);
 
   // The model's reply to `messages`, whose last one is the user's. Only what differs
-  // from what the cache holds is read, whatever was edited or taken back since.
+  // from what the cache holds is read, whatever was edited or taken back since. An
+  // adapter's replies are read once more, by the base model, when the next one comes.
   // Where a quarter of the context (or most_tokens, if less) would not be left for
   // the reply, the oldest turns are removed from `messages`; a system message stays.
   // Replies to the same messages differ: each draws from a stream of its own.
@@ -56,9 +59,9 @@ class Conversation {
   int32_t cached_tokens() const { return static_cast<int32_t>(cached_.size()); }
 
  private:
-  Result<std::vector<TokenId>> fitting_prompt(std::vector<ChatMessage>& messages,
-                                              const ReplyOptions& options, int32_t& dropped);
-  size_t keep_common(const std::vector<TokenId>& prompt);
+  Result<EncodedPrompt> fitting_prompt(std::vector<ChatMessage>& messages,
+                                       const ReplyOptions& options, int32_t& dropped);
+  size_t keep_common(const std::vector<TokenId>& prompt, const AdapterUse& use);
   void note_cached(const std::vector<TokenId>& prompt, std::span<const TokenId> reply);
 
   Engine* engine_;

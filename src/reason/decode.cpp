@@ -12,12 +12,13 @@ class Decoder {
  public:
   Decoder(Engine& engine, const Tokenizer& tokenizer, std::span<Branch> branches,
           std::span<OwnedSequence> sequences, const SamplingOptions& sampling,
-          FinishedSequence when_finished, DecodeObserver& observer)
+          FinishedSequence when_finished, DecodeObserver& observer, AdapterId adapter)
       : engine_(engine),
         branches_(branches),
         sequences_(sequences),
         sampling_(sampling),
         when_finished_(when_finished),
+        adapter_(adapter),
         observer_(observer),
         sampler_(tokenizer) {}
 
@@ -76,7 +77,8 @@ class Decoder {
   Status step(std::span<const Work> part) {
     rows_.clear();
     for (const Work& work : part) {
-      rows_.push_back({work.token, sequences_[work.branch].id(), /*want_logits=*/work.last});
+      rows_.push_back({work.token, sequences_[work.branch].id(), /*want_logits=*/work.last,
+                       /*want_hidden=*/false, adapter_});
     }
     return engine_.step(rows_);
   }
@@ -117,6 +119,7 @@ class Decoder {
   std::span<OwnedSequence> sequences_;
   const SamplingOptions& sampling_;
   FinishedSequence when_finished_;
+  AdapterId adapter_;
   DecodeObserver& observer_;
   BranchSampler sampler_;
   std::vector<Work> work_;
@@ -126,16 +129,17 @@ class Decoder {
 }  // namespace
 
 Result<size_t> read_prompt(Engine& engine, SequenceId sequence, std::span<const TokenId> tokens,
-                           DecodeObserver& observer) {
+                           DecodeObserver& observer, const AdapterUse& use) {
   PITH_CHECK(!tokens.empty());
   const auto most = static_cast<size_t>(engine.options().max_rows);
   const auto total = static_cast<int32_t>(tokens.size());
+  const auto start = static_cast<size_t>(engine.length(sequence));
   std::vector<Row> rows;
   for (size_t done = 0; done < tokens.size(); done += rows.size()) {
     if (observer.cancelled()) return fail(ErrorCode::cancelled, "stopped");
     rows.clear();
     for (const TokenId token : tokens.subspan(done, std::min(most, tokens.size() - done))) {
-      rows.push_back({token, sequence});
+      rows.push_back({token, sequence, false, false, use.at(start + done + rows.size())});
     }
     rows.back().want_logits = done + rows.size() == tokens.size();
     PITH_TRY_VOID(engine.step(rows));
@@ -147,9 +151,9 @@ Result<size_t> read_prompt(Engine& engine, SequenceId sequence, std::span<const 
 Status decode(Engine& engine, const Tokenizer& tokenizer, std::span<Branch> branches,
               std::span<OwnedSequence> sequences, size_t logits_row,
               const SamplingOptions& sampling, FinishedSequence when_finished,
-              DecodeObserver& observer) {
+              DecodeObserver& observer, AdapterId adapter) {
   PITH_CHECK(branches.size() == sequences.size());
-  return Decoder(engine, tokenizer, branches, sequences, sampling, when_finished, observer)
+  return Decoder(engine, tokenizer, branches, sequences, sampling, when_finished, observer, adapter)
       .run(logits_row);
 }
 

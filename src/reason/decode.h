@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/engine.h"
+#include "reason/adapter_use.h"
 #include "reason/branch.h"
 
 namespace pith {
@@ -61,7 +62,7 @@ class DecodeObserver {
 // of the last step that has the logits after the last token. Errors: those of
 // Engine::step; cancelled.
 Result<size_t> read_prompt(Engine& engine, SequenceId sequence, std::span<const TokenId> tokens,
-                           DecodeObserver& observer);
+                           DecodeObserver& observer, const AdapterUse& use = {});
 
 // What becomes of the sequence of a branch that is finished.
 enum class FinishedSequence { keep, release };
@@ -69,10 +70,11 @@ enum class FinishedSequence { keep, release };
 // Runs all branches to their ends. sequences[i] holds the prompt of branches[i], and
 // the engine's last step has, at `logits_row`, the logits after it. Branches that the
 // context or the KV cache has no room for end with `context`, the last ones first.
+// What branches read is processed with `adapter`.
 // Errors: those of Engine::step but `exhausted`; the branches then stand as they were.
 Status decode(Engine& engine, const Tokenizer& tokenizer, std::span<Branch> branches,
               std::span<OwnedSequence> sequences, size_t logits_row,
               const SamplingOptions& sampling, FinishedSequence when_finished,
-              DecodeObserver& observer);
+              DecodeObserver& observer, AdapterId adapter = kNoAdapter);
 
 }  // namespace pith

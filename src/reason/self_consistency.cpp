@@ -146,7 +146,8 @@ Result<SelfConsistencyResult> self_consistency(Engine& engine, const Tokenizer& 
 
   std::vector<OwnedSequence> sequences;
   sequences.emplace_back(engine);
-  PITH_TRY(const size_t logits_row, read_prompt(engine, sequences[0].id(), prompt, clock));
+  PITH_TRY(const size_t logits_row,
+           read_prompt(engine, sequences[0].id(), prompt, clock, options.adapter));
   result.prefill_s = seconds_since(start);
 
   std::vector<Branch> branches;
@@ -155,7 +156,7 @@ Result<SelfConsistencyResult> self_consistency(Engine& engine, const Tokenizer& 
     branches.emplace_back(tokenizer, plan, options.first_stream + static_cast<uint64_t>(i));
   }
   PITH_TRY_VOID(decode(engine, tokenizer, branches, sequences, logits_row, options.sampling,
-                       FinishedSequence::release, clock));
+                       FinishedSequence::release, clock, options.adapter.adapter));
   result.total_s = seconds_since(start);
   result.decode_s = result.total_s - result.prefill_s;
   result.first_token_s = clock.first_token_s;

@@ -35,6 +35,7 @@ struct SelfConsistencyOptions {
   SamplingOptions sampling;   // temperature 0 makes all branches the same
   uint64_t first_stream = 0;  // branch i draws from stream first_stream + i
   std::string thinking_end;   // what closes the family's thoughts; empty: it has none
+  AdapterUse adapter;         // of the prompt, and of all that is sampled
 };
 
 struct BranchResult {
