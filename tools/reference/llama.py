@@ -62,9 +62,13 @@ class Llama:
     def logits(self, ids, first=0):
         """[len(ids) - first, vocabulary]: of the positions from `first` on, the text being `ids`."""
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), False)
+        return self.more_logits(ids, 0, first)
+
+    def more_logits(self, ids, position, first=0):
+        """The same, the text going on with `ids` at `position`; `first` counts in `ids`."""
         for i, token in enumerate(ids):
             self.batch.token[i] = token
-            self.batch.pos[i] = i
+            self.batch.pos[i] = position + i
             self.batch.n_seq_id[i] = 1
             self.batch.seq_id[i][0] = 0
             self.batch.logits[i] = i >= first
