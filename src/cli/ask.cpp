@@ -2,30 +2,38 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <new>
 #include <string>
 
+#include "base/file.h"
 #include "base/terminal.h"
+#include "cli/adapter_options.h"
 #include "cli/ask_report.h"
 #include "cli/branch_view.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/open_model.h"
+#include "cli/output.h"
 #include "cli/report.h"
 #include "cli/run_options.h"
 #include "cli/style.h"
+#include "cli/text_width.h"
 #include "reason/self_consistency.h"
 #include "text/prompt.h"
 
 namespace pith::cli {
 namespace {
 
+constexpr int32_t kMostBudget = 1 << 24;  // tokens; no context holds more
+
 struct AskOptions {
   RunOptions run;
+  AdapterOptions adapter;
   std::string question;
+  std::string file;
   SelfConsistencyOptions reason;
   std::string system;
   bool own_system = false;  // the user gave one, perhaps an empty one
@@ -47,14 +55,17 @@ std::string default_system(AnswerKind kind) {
   return std::string(kReasoningPrompt);
 }
 
-Result<std::string> read_question(const AskOptions& options) {
-  std::string question = options.question;
-  if (question.empty() || question == "-") {
-    if (question.empty() && isatty(STDIN_FILENO) != 0) {
-      return fail(ErrorCode::usage, "no question: give it as an argument or on standard input");
-    }
-    PITH_TRY(question, read_standard_input());
+Result<std::string> raw_question(const AskOptions& options) {
+  if (!options.file.empty()) return read_file(options.file, kMostQuestionBytes);
+  if (!options.question.empty() && options.question != "-") return options.question;
+  if (options.question.empty() && isatty(STDIN_FILENO) != 0) {
+    return fail(ErrorCode::usage, "no question: give it as an argument or on standard input");
   }
+  return read_standard_input(kMostQuestionBytes);
+}
+
+Result<std::string> read_question(const AskOptions& options) {
+  PITH_TRY(std::string question, raw_question(options));
   const size_t end = question.find_last_not_of(" \t\r\n");
   question.erase(end == std::string::npos ? 0 : end + 1);
   if (question.empty()) return fail(ErrorCode::usage, "the question is empty");
@@ -63,15 +74,15 @@ Result<std::string> read_question(const AskOptions& options) {
   return question;
 }
 
-Result<std::vector<TokenId>> make_prompt(const OpenModel& model, ChatTemplate chat_template,
-                                         const AskOptions& options, const std::string& question) {
+Result<EncodedPrompt> make_prompt(const OpenModel& model, ChatTemplate chat_template,
+                                  const AskOptions& options, const std::string& question) {
   std::vector<ChatMessage> messages;
   const std::string system =
       options.own_system ? options.system : default_system(options.reason.kind);
   if (!system.empty()) messages.push_back({Role::system, system});
   messages.push_back({Role::user, question});
   PITH_TRY(const RenderedPrompt rendered, render_chat(chat_template, messages));
-  return encode_prompt(model.tokenizer, rendered).ids;
+  return encode_prompt(model.tokenizer, rendered);
 }
 
 // An engine with room for just this question.
@@ -93,35 +104,32 @@ Result<std::unique_ptr<Engine>> make_engine(const OpenModel& model, const RunOpt
 // Writes the text of a single branch as it comes.
 class TextStream : public DecodeObserver {
  public:
-  TextStream() : style_(STDOUT_FILENO), painter_(style_) {}
+  explicit TextStream(ChatTemplate chat_template)
+      : style_(STDOUT_FILENO), painter_(style_, opens_thought(chat_template)) {}
 
   void on_token(size_t, const Branch&, std::string_view text) override {
-    write(painter_.paint(text));
+    print_now(painter_.paint(text));
   }
-  void on_finish(size_t, const Branch&) override { write(painter_.finish() + "\n\n"); }
-  bool cancelled() override { return interrupted(); }
+  void on_finish(size_t, const Branch&) override { print_now(painter_.finish() + "\n\n"); }
+  bool cancelled() override { return interrupted() || output_failed(); }
 
  private:
-  static void write(std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
-  }
-
   Style style_;
   ThoughtPainter painter_;
 };
 
-std::unique_ptr<DecodeObserver> make_observer(const AskOptions& options) {
+std::unique_ptr<DecodeObserver> make_observer(const AskOptions& options,
+                                              ChatTemplate chat_template) {
   const bool quiet = options.run.model.quiet;
   if (options.reason.branches == 1 && !quiet && !options.json) {
-    return std::make_unique<TextStream>();
+    return std::make_unique<TextStream>(chat_template);
   }
   return std::make_unique<BranchView>(static_cast<size_t>(options.reason.branches), quiet);
 }
 
 std::string output_text(const AskOptions& options, const AskReport& report) {
   if (options.json) return report_json(report);
-  if (options.run.model.quiet) return winning_answer(report.result) + "\n";
+  if (options.run.model.quiet) return one_line(winning_answer(report.result)) + "\n";
   return report_text(report, Style(STDOUT_FILENO), terminal_columns(STDOUT_FILENO));
 }
 
@@ -130,13 +138,15 @@ Result<int> ask(AskOptions& options) {
   PITH_TRY(const std::string question, read_question(options));
   PITH_TRY(const OpenModel model, open_model(options.run.model));
   PITH_TRY(const ChatTemplate chat_template, model.chat_template);
-  PITH_TRY(const std::vector<TokenId> prompt, make_prompt(model, chat_template, options, question));
+  PITH_TRY(const EncodedPrompt prompt, make_prompt(model, chat_template, options, question));
 
   SelfConsistencyOptions& reason = options.reason;
   reason.sampling = options.run.sampling;
   if (reason.branches == 1 && !options.own_temperature) reason.sampling.temperature = 0;
   reason.thinking_end = thinking_end(chat_template);
-  PITH_TRY(const auto engine, make_engine(model, options.run, prompt.size(), reason));
+  PITH_TRY(const auto engine, make_engine(model, options.run, prompt.ids.size(), reason));
+  PITH_TRY(const AdapterId adapter, attach_adapter(*engine, model, options.adapter));
+  PITH_TRY(reason.adapter, adapter_use(*engine, adapter, prompt));
 
   watch_interrupts();
   AskReport report;
@@ -144,13 +154,14 @@ Result<int> ask(AskOptions& options) {
   report.thinking = !options.own_system || !reason.thinking_end.empty();
   report.load_s = model.load_s;
   report.seed = reason.sampling.seed;
-  const auto observer = make_observer(options);
-  PITH_TRY(report.result, self_consistency(*engine, model.tokenizer, prompt, reason, *observer));
+  const auto observer = make_observer(options, chat_template);
+  PITH_TRY(report.result,
+           self_consistency(*engine, model.tokenizer, prompt.ids, reason, *observer));
   if (auto* view = dynamic_cast<BranchView*>(observer.get())) view->clear();
 
-  const std::string text = output_text(options, report);
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  return report.result.cancelled() ? 130 : 0;
+  print(output_text(options, report));
+  // An answer that nobody could read is no Ctrl-C: main() reports it.
+  return report.result.cancelled() && !output_failed() ? 130 : 0;
 }
 
 int run_ask(AskOptions& options) {
@@ -168,27 +179,30 @@ void add_ask(CLI::App& app, Context& context) {
   auto options = std::make_shared<AskOptions>();
   CLI::App* command =
       app.add_subcommand("ask", "Answer a question by the vote of several branches of reasoning");
-  command->add_option("question", options->question,
-                      "The question; without it, or as '-', standard input is read");
-  add_model_flags(*command, options->run);
-  command->add_option("-n,--branches", options->reason.branches, "Branches that vote")
-      ->check(CLI::Range(1, kMostBranches))
-      ->capture_default_str();
-  command
-      ->add_option("--budget", options->reason.budget_tokens,
-                   "Tokens that each branch may think before it must answer")
-      ->check(CLI::Range(1, 1 << 24))
-      ->capture_default_str();
+  CLI::Option* question =
+      command->add_option("question,-p,--prompt", options->question,
+                          "The question; without it, or as '-', standard input is read");
+  question->option_text("TEXT");
+  command->add_option("-f,--file", options->file, "Read the question from a file")
+      ->option_text("FILE")
+      ->excludes(question);
+  add_number(*command, "-n,--branches", options->reason.branches, 1, kMostBranches,
+             "Branches that vote");
+  add_number(*command, "--budget", options->reason.budget_tokens, 1, kMostBudget,
+             "Tokens that each branch may think before it must answer");
   add_choice<AnswerKind>(*command, "--answer", options->reason.kind,
                          {{"number", AnswerKind::number},
                           {"choice", AnswerKind::choice},
                           {"yes-no", AnswerKind::yes_no}},
                          "What is asked for: number (or any expression), choice, yes-no [number]");
-  CLI::Option* system = command->add_option("--system", options->system,
-                                            "System prompt, in place of the one for reasoning");
-  CLI::Option* temperature = add_sampling_flags(*command, options->run);
-  temperature->description("Randomness; 0 takes the likeliest token [0.7; 0 with one branch]");
+  CLI::Option* system = add_system_option(*command, options->system,
+                                          "System prompt, in place of the one for reasoning");
   command->add_flag("--json", options->json, "Print one JSON object");
+  add_adapter_flags(*command, options->adapter);
+  add_loading_flags(*command, options->run, "Print the answer alone");
+  add_conversation_flags(*command, options->run, "what the model takes");
+  CLI::Option* temperature = add_sampling_flags(*command, options->run);
+  temperature->description("Randomness; 0: always the likeliest token [0.7; 0 with one branch]");
   command->callback([options, system, temperature, &context] {
     options->own_system = system->count() > 0;
     options->own_temperature = temperature->count() > 0;

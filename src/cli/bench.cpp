@@ -1,8 +1,8 @@
 // `pith bench`: the speed of prefill and of decoding several branches.
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -10,17 +10,24 @@
 
 #include "base/cpu.h"
 #include "base/rng.h"
+#include "cli/adapter_options.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/interrupt.h"
 #include "cli/open_model.h"
+#include "cli/output.h"
 #include "cli/report.h"
 #include "cli/run_options.h"
+#include "reason/decode.h"
+#include "reason/self_consistency.h"
 
 namespace pith::cli {
 namespace {
 
 struct BenchOptions {
   RunOptions run;
+  AdapterOptions adapter;
+  size_t random_rank = 0;  // of an adapter that is made up; 0: none
   int32_t prompt_tokens = 512;
   int32_t generate_tokens = 32;
   std::vector<int32_t> branches = {1, 4, 8};
@@ -64,24 +71,30 @@ std::vector<TokenId> some_prompt(const Model& model, int32_t count) {
   return tokens;
 }
 
+class Interruptible : public DecodeObserver {
+  bool cancelled() override { return interrupted(); }
+};
+
 class Bench {
  public:
-  Bench(Engine& engine, const BenchOptions& options)
+  // The adapter, if any, writes what is decoded; the prompt is the base model's.
+  Bench(Engine& engine, AdapterId adapter, const BenchOptions& options)
       : engine_(engine),
+        adapter_(adapter),
         options_(options),
         prompt_(some_prompt(engine.model(), options.prompt_tokens)) {}
 
-  Result<std::vector<BenchRow>> run() {
+  // Hands over each row as soon as it has been measured.
+  Status run(const std::function<void(const BenchRow&)>& on_row) {
     PITH_TRY(const BenchRow prefill, this->prefill());
-    std::vector<BenchRow> rows = {prefill};
-    const SequenceId root = engine_.create_sequence();
-    PITH_TRY_VOID(engine_.prefill(root, prompt_));
+    on_row(prefill);
+    const OwnedSequence root(engine_);
+    PITH_TRY_VOID(read_prompt(engine_, root.id(), prompt_, observer_));
     for (const int32_t branches : options_.branches) {
       PITH_TRY(const BenchRow row, decode(root, branches));
-      rows.push_back(row);
+      on_row(row);
     }
-    engine_.release(root);
-    return rows;
+    return {};
   }
 
  private:
@@ -89,25 +102,25 @@ class Bench {
   Result<BenchRow> prefill() {
     std::vector<double> seconds;
     for (int32_t i = 0; i <= options_.repeat; ++i) {
-      const SequenceId sequence = engine_.create_sequence();
+      const OwnedSequence sequence(engine_);
       const double start = seconds_now();
-      PITH_TRY_VOID(engine_.prefill(sequence, prompt_));
+      PITH_TRY_VOID(read_prompt(engine_, sequence.id(), prompt_, observer_));
       if (i > 0) seconds.push_back(seconds_now() - start);
-      engine_.release(sequence);
-      if (interrupted()) return fail(ErrorCode::cancelled, "stopped");
     }
     const double each = median(seconds);
     return BenchRow{"prefill", 1, options_.prompt_tokens / each, each * 1e3};
   }
 
   // Branches of one prompt, one token each a step, sampled as in real work.
-  Result<BenchRow> decode(SequenceId root, int32_t branches) {
+  Result<BenchRow> decode(const OwnedSequence& root, int32_t branches) {
     std::vector<double> seconds;
     for (int32_t i = 0; i < options_.repeat; ++i) {
+      std::vector<OwnedSequence> sequences;
       std::vector<Row> rows;
       for (int32_t b = 0; b < branches; ++b) {
-        rows.push_back(
-            {prompt_[static_cast<size_t>(b) % prompt_.size()], engine_.fork(root), true});
+        sequences.push_back(root.fork());
+        rows.push_back({prompt_[static_cast<size_t>(b) % prompt_.size()], sequences.back().id(),
+                        /*want_logits=*/true, /*want_hidden=*/false, adapter_});
       }
       PITH_TRY_VOID(engine_.step(rows));  // copies the block that the branches share
       const double start = seconds_now();
@@ -119,22 +132,32 @@ class Bench {
                               .token;
         }
         PITH_TRY_VOID(engine_.step(rows));
+        if (interrupted()) return fail(ErrorCode::cancelled, "stopped");
       }
       seconds.push_back((seconds_now() - start) / options_.generate_tokens);
-      for (const Row& row : rows) engine_.release(row.sequence);
-      if (interrupted()) return fail(ErrorCode::cancelled, "stopped");
     }
     const double each = median(seconds);
     return BenchRow{"decode", branches, branches / each, each * 1e3};
   }
 
   Engine& engine_;
+  AdapterId adapter_;
   const BenchOptions& options_;
   std::vector<TokenId> prompt_;
+  Interruptible observer_;
   Sampler sampler_;
 };
 
-void print_json(const BenchOptions& options, int threads, const std::vector<BenchRow>& rows) {
+Result<std::shared_ptr<const Adapter>> make_adapter(const OpenModel& model,
+                                                    const BenchOptions& options) {
+  if (options.random_rank == 0) return load_adapter(model, options.adapter);
+  const ModelConfig& config = model.model->config();
+  const auto source = random_adapter(config, options.random_rank);
+  return Adapter::load(*source, config, options.adapter.precision, *model.pool);
+}
+
+void print_json(const BenchOptions& options, int threads, size_t adapter_rank,
+                const std::vector<BenchRow>& rows) {
   nlohmann::ordered_json json = {
       {"machine",
        {{"cpu", machine_name()}, {"isa", isa_name(*chosen_isa())}, {"threads", threads}}},
@@ -144,28 +167,37 @@ void print_json(const BenchOptions& options, int threads, const std::vector<Benc
     json["rows"].push_back({{"test", row.test},
                             {"prompt_tokens", options.prompt_tokens},
                             {"branches", row.branches},
-                            {"adapter_rank", 0},
+                            {"adapter_rank", adapter_rank},
                             {"tokens_per_second", row.tokens_per_second},
                             {"ms_per_step", row.ms_per_step}});
   }
-  std::puts(json.dump(2).c_str());
+  print(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
-void print_table(const BenchOptions& options, int threads, const std::vector<BenchRow>& rows) {
-  std::puts(fmt::format("{}, {}, {} threads, {}", options.run.model.model, isa_name(*chosen_isa()),
-                        threads, machine_name())
-                .c_str());
-  std::puts("test      prompt  branches  tokens/s  ms/step");
-  for (const BenchRow& row : rows) {
-    std::puts(fmt::format("{:<8}  {:>6}  {:>8}  {:>8.1f}  {:>7.2f}", row.test,
-                          options.prompt_tokens, row.branches, row.tokens_per_second,
-                          row.ms_per_step)
-                  .c_str());
-  }
+void print_table_head(const BenchOptions& options, int threads) {
+  print_now(fmt::format("{}, {}, {} threads, {}\ntest      prompt  branches  tokens/s  ms/step\n",
+                        printable(options.run.model.model, 400), isa_name(*chosen_isa()), threads,
+                        machine_name()));
+}
+
+void print_table_row(const BenchOptions& options, const BenchRow& row) {
+  print_now(fmt::format("{:<8}  {:>6}  {:>8}  {:>8.1f}  {:>7.2f}\n", row.test,
+                        options.prompt_tokens, row.branches, row.tokens_per_second,
+                        row.ms_per_step));
+}
+
+Status check_context(const Model& model, const BenchOptions& options) {
+  // One token before the first that is timed.
+  const int64_t needed = int64_t{options.prompt_tokens} + 1 + options.generate_tokens;
+  if (needed <= model.config().context) return {};
+  return fail(ErrorCode::usage,
+              "a prompt of {} tokens and {} more need a context of {}: the model takes {}",
+              options.prompt_tokens, options.generate_tokens, needed, model.config().context);
 }
 
 Result<int> bench(const BenchOptions& options) {
   PITH_TRY(const OpenModel model, open_model(options.run.model));
+  PITH_TRY_VOID(check_context(*model.model, options));
   const int32_t most = *std::max_element(options.branches.begin(), options.branches.end());
   EngineOptions engine_options;
   engine_options.kv_type = options.run.kv_type;
@@ -174,9 +206,17 @@ Result<int> bench(const BenchOptions& options) {
   const int64_t own = options.generate_tokens + 1 + 2 * kKvBlock;
   engine_options.kv_tokens = options.prompt_tokens + kKvBlock + most * own;
   PITH_TRY(const auto engine, Engine::create(model.model, *model.pool, engine_options));
+  PITH_TRY(const auto adapter, make_adapter(model, options));
+  const AdapterId adapter_id = adapter == nullptr ? kNoAdapter : engine->add_adapter(adapter);
   watch_interrupts();
-  PITH_TRY(const std::vector<BenchRow> rows, Bench(*engine, options).run());
-  (options.json ? print_json : print_table)(options, model.pool->threads(), rows);
+  const int threads = model.pool->threads();
+  std::vector<BenchRow> rows;
+  if (!options.json) print_table_head(options, threads);
+  PITH_TRY_VOID(Bench(*engine, adapter_id, options).run([&](const BenchRow& row) {
+    rows.push_back(row);
+    if (!options.json) print_table_row(options, row);
+  }));
+  if (options.json) print_json(options, threads, adapter == nullptr ? 0 : adapter->rank(), rows);
   return 0;
 }
 
@@ -196,21 +236,19 @@ void add_bench(CLI::App& app, Context& context) {
   options->run.sampling.temperature = 0;
   CLI::App* command =
       app.add_subcommand("bench", "Measure prefill and the decoding of several branches");
-  command->add_option("-p,--prompt", options->prompt_tokens, "Tokens of the prompt")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  command->add_option("-g,--generate", options->generate_tokens, "Tokens that each branch decodes")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  command->add_option("-n,--branches", options->branches, "Numbers of branches, as in 1,4,8")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 256))
-      ->capture_default_str();
-  command->add_option("--repeat", options->repeat, "Runs of each test; their median is reported")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  add_loading_flags(*command, options->run);
+  add_number(*command, "-p,--prompt", options->prompt_tokens, 1, 1 << 20, "Tokens of the prompt");
+  add_number(*command, "-g,--generate", options->generate_tokens, 1, 1 << 20,
+             "Tokens that each branch decodes");
+  add_numbers(*command, "-n,--branches", options->branches, 1, kMostBranches,
+              "Numbers of branches to decode");
+  add_number(*command, "--repeat", options->repeat, 1, 1000,
+             "Runs of each test; their median is reported");
+  CLI::Option* adapter = add_adapter_flags(*command, options->adapter);
+  add_number(*command, "--adapter-rank", options->random_rank, size_t{0}, kMaxAdapterRank,
+             "Rank of a random adapter on all matrices; 0: none")
+      ->excludes(adapter);
   command->add_flag("--json", options->json, "Print one JSON object");
+  add_loading_flags(*command, options->run, "Draw no progress bars");
   command->callback([options, &context] { context.exit_status = run_bench(*options); });
 }
 

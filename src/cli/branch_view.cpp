@@ -57,7 +57,6 @@ void BranchView::on_token(size_t index, const Branch& branch, std::string_view t
   if (!live_) return;
   Line& line = lines_[index];
   line.tokens = branch.sampled_tokens() + branch.read_tokens();
-  line.seconds = seconds();
   line.words += text;
   keep_tail(line.words);
   draw(/*at_once=*/false);
@@ -94,14 +93,12 @@ std::string BranchView::header() const {
 
 std::string BranchView::line_text(size_t index, int columns) const {
   const Line& line = lines_[index];
-  const double speed = line.seconds > 0 ? line.tokens / line.seconds : 0;
-  const std::string head =
-      fmt::format("{:>3} {:>5} tok {:>6.1f} tok/s  ", index + 1, line.tokens, speed);
+  const std::string head = fmt::format("{:>3} {:>5} tokens  ", index + 1, line.tokens);
   const int room = columns - static_cast<int>(head.size());
   if (room < 4) return std::string(head_within(head, columns));
   if (line.finished) {
-    const std::string answer(head_within(line.answer, room));
-    return head + style_.paint(Colour::bold, answer.empty() ? "no answer" : answer);
+    const std::string answer = line.answer.empty() ? "no answer" : "answer: " + line.answer;
+    return head + style_.paint(Colour::bold, head_within(answer, room));
   }
   return head + style_.paint(Colour::dim, tail_within(one_line(line.words), room));
 }

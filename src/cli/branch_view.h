@@ -33,7 +33,6 @@ class BranchView : public DecodeObserver {
   using Clock = std::chrono::steady_clock;
   struct Line {
     int32_t tokens = 0;
-    double seconds = 0;  // that the branch has been writing
     std::string words;   // the end of its text
     std::string answer;  // once finished
     bool finished = false;

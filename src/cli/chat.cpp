@@ -2,18 +2,20 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <limits>
 #include <memory>
 #include <new>
 #include <string>
 
+#include "cli/adapter_options.h"
 #include "cli/chat_session.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/line_editor.h"
 #include "cli/open_model.h"
+#include "cli/output.h"
 #include "cli/report.h"
 #include "cli/run_options.h"
 
@@ -26,6 +28,7 @@ constexpr int32_t kDefaultContext = 8192;
 
 struct ChatOptions {
   RunOptions run;
+  AdapterOptions adapter;
   std::string system;
   int32_t most_tokens = 0;
 };
@@ -53,22 +56,27 @@ bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
-// Until the user leaves. Returns the exit status.
+// Until the user leaves, or nobody can read the replies. Returns the exit status: a
+// person has seen what failed, a program that sends its messages by a pipe is told.
 int talk(ChatSession& session) {
+  const bool person = isatty(STDIN_FILENO) != 0;
   const auto editor = make_line_editor();
-  while (true) {
+  bool goes_on = true;
+  while (goes_on && !output_failed()) {
     const ReadLine message = read_message(*editor);
     if (message.outcome != ReadOutcome::line) {
-      if (isatty(STDIN_FILENO) != 0) std::fputc('\n', stdout);
-      return message.outcome == ReadOutcome::interrupted ? 130 : 0;
+      if (person) print("\n");
+      if (message.outcome == ReadOutcome::interrupted) return 130;
+      break;
     }
     if (is_blank(message.text)) continue;
     if (message.text.front() != '/') {
       session.say(message.text);
-    } else if (!session.command(message.text)) {
-      return 0;
+    } else {
+      goes_on = session.command(message.text);
     }
   }
+  return session.failed() && !person ? 1 : 0;
 }
 
 Result<int> chat(const ChatOptions& options) {
@@ -86,6 +94,7 @@ Result<int> chat(const ChatOptions& options) {
   settings.system = options.system;
   settings.reply.sampling = options.run.sampling;
   settings.reply.most_tokens = options.most_tokens;
+  PITH_TRY(settings.reply.adapter, attach_adapter(*engine, model, options.adapter));
   settings.quiet = options.run.model.quiet;
   ChatSession session(model, chat_template, *engine, std::move(settings));
   watch_interrupts();
@@ -106,14 +115,14 @@ int run_chat(const ChatOptions& options) {
 void add_chat(CLI::App& app, Context& context) {
   auto options = std::make_shared<ChatOptions>();
   CLI::App* command = app.add_subcommand("chat", "Talk with a model; /help lists the commands");
-  add_model_flags(*command, options->run);
+  add_number(*command, "--tokens", options->most_tokens, 0, std::numeric_limits<int32_t>::max(),
+             "Longest reply in tokens; 0: to the end of the context");
+  add_system_option(*command, options->system, "System prompt");
+  add_adapter_flags(*command, options->adapter);
+  add_loading_flags(*command, options->run, "Print the replies alone");
+  add_conversation_flags(*command, options->run,
+                         fmt::format("what the model takes, {} at most", kDefaultContext));
   add_sampling_flags(*command, options->run);
-  command->add_option("--system", options->system, "System prompt");
-  command
-      ->add_option("--tokens", options->most_tokens,
-                   "Longest reply in tokens; 0: to the end of the context")
-      ->check(CLI::Range(0, std::numeric_limits<int32_t>::max()))
-      ->capture_default_str();
   command->callback([options, &context] { context.exit_status = run_chat(*options); });
 }
 

@@ -41,6 +41,13 @@ Status save_chat(const SavedChat& chat, const std::string& path) {
 }
 
 Result<SavedChat> load_chat(const std::string& path) {
+  std::error_code error;
+  // What is no file may have no end, or wait for one for ever.
+  const auto type = std::filesystem::status(path, error).type();
+  if (type != std::filesystem::file_type::regular &&
+      type != std::filesystem::file_type::not_found) {
+    return bad_file(path, "it is not a regular file");
+  }
   PITH_TRY(const std::string text, read_file(path, kMostBytes));
   const json file = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!file.is_object()) return bad_file(path, "it is not a JSON object");
@@ -49,7 +56,11 @@ Result<SavedChat> load_chat(const std::string& path) {
     return bad_file(path, "its \"format\" is not \"pith-chat\"");
   }
   SavedChat chat;
-  if (const std::string* system = string_member(file, "system")) chat.system = *system;
+  if (file.contains("system")) {
+    const std::string* system = string_member(file, "system");
+    if (system == nullptr) return bad_file(path, "its \"system\" is no text");
+    chat.system = *system;
+  }
   const auto messages = file.find("messages");
   if (messages == file.end() || !messages->is_array()) {
     return bad_file(path, "it has no list of \"messages\"");

@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cmath>
-#include <cstdio>
-#include <sstream>
-
 #include "cli/chat_file.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
+#include "cli/output.h"
 #include "cli/report.h"
 #include "cli/text_width.h"
 #include "reason/self_consistency.h"
@@ -42,19 +39,16 @@ std::pair<std::string_view, std::string_view> split_word(std::string_view text) 
   return {text.substr(0, end), trimmed(text.substr(end))};
 }
 
-void write_out(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+// Sets `value` to the number, if it is one from least to most.
+template <class T>
+bool set_number(std::string_view text, T least, T most, T& value) {
+  const std::optional<T> number = parse_number(text, least, most);
+  value = number.value_or(value);
+  return number.has_value();
 }
 
-// A number in [least, most], or nothing.
-template <class T>
-bool parse_number(std::string_view text, T least, T most, T& value) {
-  std::istringstream stream{std::string(text)};
-  T parsed{};
-  if (!(stream >> parsed) || !stream.eof() || !(parsed >= least) || !(parsed <= most)) return false;
-  value = parsed;
-  return true;
+std::string_view think_name(Think think) {
+  return think == Think::automatic ? "auto" : think == Think::on ? "on" : "off";
 }
 
 class ReplyStream : public DecodeObserver {
@@ -62,10 +56,10 @@ class ReplyStream : public DecodeObserver {
   ReplyStream(const Style& style, bool in_thought) : painter_(style, in_thought) {}
 
   void on_token(size_t, const Branch&, std::string_view text) override {
-    write_out(painter_.paint(text));
+    print_now(painter_.paint(text));
   }
-  void on_finish(size_t, const Branch&) override { write_out(painter_.finish() + "\n"); }
-  bool cancelled() override { return interrupted(); }
+  void on_finish(size_t, const Branch&) override { print_now(painter_.finish() + "\n"); }
+  bool cancelled() override { return interrupted() || output_failed(); }
 
  private:
   ThoughtPainter painter_;
@@ -81,26 +75,29 @@ ChatSession::ChatSession(const OpenModel& model, ChatTemplate chat_template, Eng
       conversation_(engine, model.tokenizer, chat_template),
       settings_(std::move(settings)),
       out_(STDOUT_FILENO),
-      err_(STDERR_FILENO) {
-  settings_.think = thinks_by_itself();
-}
+      err_(STDERR_FILENO) {}
 
 bool ChatSession::thinks_by_itself() const { return !thinking_end(chat_template_).empty(); }
 
-void ChatSession::note(std::string_view text) const {
-  write_out(out_.paint(Colour::dim, fmt::format("[{}]", text)) + "\n");
+bool ChatSession::thinks() const {
+  return settings_.think == Think::automatic ? thinks_by_itself() : settings_.think == Think::on;
 }
 
-void ChatSession::complain(std::string_view text) const {
-  const std::string line = err_.paint(Colour::red, fmt::format("pith: {}", text)) + "\n";
-  std::fwrite(line.data(), 1, line.size(), stderr);
+void ChatSession::note(std::string_view text) const {
+  if (settings_.quiet || output_failed()) return;
+  report_line(err_.paint(Colour::dim, fmt::format("[{}]", text)));
+}
+
+void ChatSession::complain(std::string_view text) {
+  failed_ = true;
+  report_line(err_.paint(Colour::red, fmt::format("pith: {}", text)));
 }
 
 // ---- Talking
 
 // A model that does not think by itself is asked to reason in the system prompt.
 std::string ChatSession::system_text() const {
-  if (!settings_.think || thinks_by_itself()) return settings_.system;
+  if (!thinks() || thinks_by_itself()) return settings_.system;
   if (settings_.system.empty()) return std::string(kReasoningPrompt);
   return settings_.system + "\n" + std::string(kReasoningPrompt);
 }
@@ -119,28 +116,29 @@ void ChatSession::say(std::string message) {
     return complain(valid.error().message);
   }
   history_.push_back({Role::user, std::move(message)});
-  reply();
+  if (!reply()) history_.pop_back();  // a message that cannot be answered is taken back
 }
 
-// Replies to the history, which ends with the user's message. A message that cannot
-// be answered is taken back.
-void ChatSession::reply() {
+// Replies to the history, which ends with the user's message. False when it cannot;
+// the history is then as it was.
+bool ChatSession::reply() {
   std::vector<ChatMessage> messages = with_system();
   const bool has_system = messages.size() > history_.size();
   ReplyOptions options = settings_.reply;
-  options.thinking = settings_.think;
-  const bool opens_in_thought = settings_.think && chat_template_ == ChatTemplate::deepseek_r1;
+  options.thinking = thinks();
+  const bool opens_in_thought = options.thinking && opens_thought(chat_template_);
   ReplyStream stream(out_, opens_in_thought);
   const auto reply = conversation_.reply(messages, options, stream);
   reset_interrupted();
   if (!reply) {
-    history_.pop_back();
     const bool stopped = reply.error().code == ErrorCode::cancelled;
-    return stopped ? note("stopped") : complain(reply.error().message);
+    stopped ? note("stopped") : complain(reply.error().message);
+    return false;
   }
   history_.assign(messages.begin() + (has_system ? 1 : 0), messages.end());
   history_.push_back({Role::assistant, reply->text});
   finish_reply(*reply);
+  return true;
 }
 
 void ChatSession::finish_reply(const Reply& reply) {
@@ -159,7 +157,7 @@ void ChatSession::finish_reply(const Reply& reply) {
   if (reply.finish_reason == FinishReason::context) {
     note("the context is full: the reply ends here; the next message drops the oldest turns");
   }
-  if (out_.enabled() && !settings_.quiet) footer(reply);
+  if (isatty(STDOUT_FILENO) != 0) footer(reply);
 }
 
 void ChatSession::footer(const Reply& reply) const {
@@ -191,7 +189,7 @@ bool ChatSession::command(std::string_view line) {
   } else if (name == "/stats") {
     show_stats();
   } else if (name == "/help" || name == "/?") {
-    write_out(kHelp);
+    print_now(kHelp);
   } else {
     complain(fmt::format("no command {}; /help lists them", printable(name, 40)));
   }
@@ -205,11 +203,12 @@ void ChatSession::clear() {
 
 void ChatSession::regenerate() {
   if (history_.size() < 2) return complain("there is no reply to make again");
+  ChatMessage previous = std::move(history_.back());
   history_.pop_back();
-  reply();
+  if (!reply()) history_.push_back(std::move(previous));
 }
 
-void ChatSession::save(const std::string& path) const {
+void ChatSession::save(const std::string& path) {
   const Status saved = save_chat({settings_.system, history_}, path);
   saved ? note(fmt::format("{} messages saved", history_.size())) : complain(saved.error().message);
 }
@@ -234,17 +233,17 @@ void ChatSession::set_system(std::string_view text) {
 
 Status ChatSession::set_think(std::string_view value) {
   if (value == "auto") {
-    return fail(ErrorCode::unsupported,
-                "think auto is decided by a reasoning pack, and none is loaded: use on or off");
+    settings_.think = Think::automatic;
+  } else if (value == "on" || value == "off") {
+    settings_.think = value == "on" ? Think::on : Think::off;
+  } else {
+    return fail(ErrorCode::usage, "think is on, off or auto, not '{}'", printable(value, 40));
   }
-  if (value != "on" && value != "off") {
-    return fail(ErrorCode::usage, "think is on or off, not '{}'", printable(value, 40));
-  }
-  settings_.think = value == "on";
-  if (!thinks_by_itself()) {
-    note(settings_.think
-             ? "this model has no thoughts of its own: the system prompt asks it to reason"
-             : "the system prompt does not ask for reasoning");
+  if (thinks_by_itself()) {
+    note(thinks() ? "the model thinks before it replies" : "the model replies at once");
+  } else {
+    note(thinks() ? "this model has no thoughts of its own: the system prompt asks it to reason"
+                  : "the system prompt does not ask for reasoning");
   }
   return {};
 }
@@ -259,21 +258,19 @@ void ChatSession::set(std::string_view arguments) {
     return status ? void() : complain(status.error().message);
   }
   if (name == "temperature") {
-    good = parse_number(value, 0.0f, 100.0f, sampling.temperature);
+    good = set_number(value, 0.0f, 100.0f, sampling.temperature);
   } else if (name == "top-k") {
-    good = parse_number(value, 0, 1 << 30, sampling.top_k);
+    good = set_number(value, 0, 1 << 30, sampling.top_k);
   } else if (name == "top-p") {
-    good = parse_number(value, 0.0f, 1.0f, sampling.top_p);
+    good = set_number(value, 0.0f, 1.0f, sampling.top_p);
   } else if (name == "min-p") {
-    good = parse_number(value, 0.0f, 1.0f, sampling.min_p);
+    good = set_number(value, 0.0f, 1.0f, sampling.min_p);
   } else if (name == "repetition-penalty") {
-    good = parse_number(value, 0.1f, 10.0f, sampling.repetition_penalty);
+    good = set_number(value, 0.1f, 10.0f, sampling.repetition_penalty);
   } else if (name == "seed") {
-    int64_t seed = 0;
-    good = parse_number<int64_t>(value, 0, INT64_MAX, seed);
-    if (good) sampling.seed = static_cast<uint64_t>(seed);
+    good = set_number<uint64_t>(value, 0, UINT64_MAX, sampling.seed);
   } else if (name == "tokens") {
-    good = parse_number(value, 0, 1 << 30, settings_.reply.most_tokens);
+    good = set_number(value, 0, 1 << 30, settings_.reply.most_tokens);
   } else {
     return complain(fmt::format("no setting '{}'; /set shows them", printable(name, 40)));
   }
@@ -283,10 +280,10 @@ void ChatSession::set(std::string_view arguments) {
 void ChatSession::show_settings() const {
   const SamplingOptions& sampling = settings_.reply.sampling;
   const int32_t tokens = settings_.reply.most_tokens;
-  write_out(fmt::format(
+  print_now(fmt::format(
       "think {}\ntemperature {}\ntop-k {}\ntop-p {}\nmin-p {}\nrepetition-penalty {}\nseed {}\n"
       "tokens {}\n",
-      settings_.think ? "on" : "off", sampling.temperature, sampling.top_k, sampling.top_p,
+      think_name(settings_.think), sampling.temperature, sampling.top_k, sampling.top_p,
       sampling.min_p, sampling.repetition_penalty, sampling.seed,
       tokens > 0 ? std::to_string(tokens) : "0 (to the end of the context)"));
 }
@@ -295,7 +292,7 @@ void ChatSession::show_stats() const {
   const auto speed = [](int64_t tokens, double seconds) {
     return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
   };
-  write_out(fmt::format(
+  print_now(fmt::format(
       "model {}\ncontext {} of {} tokens\nreplies {}\nread {} tokens, {:.1f} tok/s\n"
       "written {} tokens, {:.1f} tok/s\nloaded in {:.1f} s\n",
       printable(model_.path, 400), conversation_.cached_tokens(), engine_.options().context_tokens,

@@ -13,15 +13,21 @@
 
 namespace pith::cli {
 
-struct ChatSettings {
-  std::string system;
-  bool think = false;
-  ReplyOptions reply;
-  bool quiet = false;  // no footers
+enum class Think {
+  automatic,  // as the model's family does by itself; a reasoning pack's switcher will decide
+  on,
+  off,
 };
 
-// Borrows the model and the engine. Talks to standard output, and to standard error
-// where something goes wrong.
+struct ChatSettings {
+  std::string system;
+  Think think = Think::automatic;
+  ReplyOptions reply;
+  bool quiet = false;  // replies alone: no notes, no footers
+};
+
+// Borrows the model and the engine. Replies go to standard output; notes, and what
+// goes wrong, to standard error, so that a pipe gets replies alone.
 class ChatSession {
  public:
   ChatSession(const OpenModel& model, ChatTemplate chat_template, Engine& engine,
@@ -30,6 +36,9 @@ class ChatSession {
   // Sends the message and prints the reply as it comes. Ctrl-C ends the reply, not
   // the session.
   void say(std::string message);
+
+  // Whether a message or a command has failed.
+  bool failed() const { return failed_; }
 
   // Carries out a line that starts with '/'. False when the user wants to leave.
   bool command(std::string_view line);
@@ -43,7 +52,7 @@ class ChatSession {
     double written_s = 0;
   };
 
-  void reply();
+  bool reply();
   void finish_reply(const Reply& reply);
   void footer(const Reply& reply) const;
   std::vector<ChatMessage> with_system() const;
@@ -51,7 +60,7 @@ class ChatSession {
 
   void clear();
   void regenerate();
-  void save(const std::string& path) const;
+  void save(const std::string& path);
   void load(const std::string& path);
   void set_system(std::string_view text);
   void set(std::string_view arguments);
@@ -60,8 +69,9 @@ class ChatSession {
   void show_stats() const;
 
   bool thinks_by_itself() const;
+  bool thinks() const;
   void note(std::string_view text) const;  // in grey
-  void complain(std::string_view text) const;
+  void complain(std::string_view text);
 
   const OpenModel& model_;
   ChatTemplate chat_template_;
@@ -72,6 +82,7 @@ class ChatSession {
   Style err_;
   std::vector<ChatMessage> history_;  // without the system message
   Totals totals_;
+  bool failed_ = false;
 };
 
 }  // namespace pith::cli

@@ -14,10 +14,12 @@ struct Context {
 void add_ask(CLI::App& app, Context& context);
 void add_bench(CLI::App& app, Context& context);
 void add_chat(CLI::App& app, Context& context);
+void add_eval(CLI::App& app, Context& context);
 void add_list(CLI::App& app, Context& context);
 void add_perplexity(CLI::App& app, Context& context);
 void add_pull(CLI::App& app, Context& context);
 void add_rm(CLI::App& app, Context& context);
+void add_sample(CLI::App& app, Context& context);
 void add_show(CLI::App& app, Context& context);
 void add_tokenize(CLI::App& app, Context& context);
 

@@ -10,8 +10,7 @@
 
 namespace pith::cli {
 
-Result<std::string> read_standard_input() {
-  constexpr size_t kMost = size_t{16} << 20;
+Result<std::string> read_standard_input(uint64_t most_bytes) {
   std::string text;
   std::vector<char> buffer(size_t{64} << 10);
   while (true) {
@@ -20,8 +19,9 @@ Result<std::string> read_standard_input() {
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return fail_system("read", "standard input", errno);
     text.append(buffer.data(), static_cast<size_t>(count));
-    if (text.size() > kMost) {
-      return fail(ErrorCode::usage, "more than 16 MiB on standard input: no context holds that");
+    if (text.size() > most_bytes) {
+      return fail(ErrorCode::usage, "more than {} MiB on standard input: no context holds that",
+                  most_bytes >> 20);
     }
   }
 }

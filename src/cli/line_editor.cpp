@@ -10,6 +10,7 @@
 
 #include "base/terminal.h"
 #include "cli/interrupt.h"
+#include "cli/output.h"
 #include "cli/style.h"
 
 namespace pith::cli {
@@ -20,8 +21,7 @@ class PlainReader : public LineEditor {
  public:
   ReadLine read(std::string_view prompt) override {
     if (isatty(STDIN_FILENO) != 0) {
-      std::fwrite(prompt.data(), 1, prompt.size(), stdout);
-      std::fflush(stdout);
+      print_now(prompt);
     }
     while (true) {
       const size_t end = buffer_.find('\n');
@@ -115,11 +115,7 @@ class TerminalEditor : public LineEditor {
     prompt_ += prompt;
   }
 
-  void restore_colour() const {
-    const std::string_view none = style_.begin(Colour::none);
-    std::fwrite(none.data(), 1, none.size(), stdout);
-    std::fflush(stdout);
-  }
+  void restore_colour() const { print_now(style_.begin(Colour::none)); }
 
   Style style_;
   History* history_ = nullptr;

@@ -1,11 +1,11 @@
 // `pith list`: the models that are here, and those that could be.
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/progress.h"
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "cli/report.h"
 #include "io/model_store.h"
 
@@ -39,20 +39,20 @@ nlohmann::json to_json(const ModelStore& store, const RegistryModel& model) {
 }
 
 void print_table(const ModelStore& store, const Registry& registry) {
-  fmt::print("{:<31}{:<8}{:>10}  {:<20}{:<8}{}\n", "NAME", "STATE", "SIZE", "LICENCE", "CHECK",
-             "WHAT");
+  print(fmt::format("{:<31}{:<8}{:>10}  {:<20}{:<8}{}\n", "NAME", "STATE", "SIZE", "LICENCE",
+                    "CHECK", "WHAT"));
   bool any_unpinned = false;
   for (const RegistryModel& model : registry.models()) {
     const StoredModel stored = store.look_up(model);
     const uint64_t bytes = stored.complete ? stored.bytes : model.bytes();
     any_unpinned = any_unpinned || !model.pinned();
-    fmt::print("{:<31}{:<8}{:>10}  {:<20}{:<8}{}{}\n", model.name, state_of(model, stored),
-               bytes == 0 ? "?" : format_bytes(bytes), model.licence,
-               model.pinned() ? "sha256" : "hub*", model.title,
-               &model == &registry.default_model() ? " (default)" : "");
+    print(fmt::format("{:<31}{:<8}{:>10}  {:<20}{:<8}{}{}\n", model.name, state_of(model, stored),
+                      bytes == 0 ? "?" : format_bytes(bytes), model.licence,
+                      model.pinned() ? "sha256" : "hub*", model.title,
+                      &model == &registry.default_model() ? " (default)" : ""));
   }
   if (any_unpinned) {
-    fmt::print(
+    print(
         "\n* no sha256 is pinned for it: checked against the hash that the hub itself declares, "
         "its size and its GGUF structure\n");
   }
@@ -70,7 +70,7 @@ Status list(bool as_json) {
   const nlohmann::json json = {{"home", store.home()},
                                {"default", registry.default_model().name},
                                {"models", std::move(models)}};
-  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  print(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   return {};
 }
 

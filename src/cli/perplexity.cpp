@@ -1,6 +1,5 @@
 // `pith perplexity`: how well a model predicts a text.
 #include <cmath>
-#include <cstdio>
 #include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -8,8 +7,10 @@
 
 #include "base/progress.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "cli/interrupt.h"
 #include "cli/open_model.h"
+#include "cli/output.h"
 #include "cli/report.h"
 #include "cli/run_options.h"
 
@@ -109,11 +110,10 @@ Result<int> perplexity(const PerplexityOptions& options) {
   if (options.json) {
     const nlohmann::ordered_json json = {{"tokens", score.tokens},
                                          {"perplexity", score.perplexity()}};
-    std::puts(json.dump().c_str());
+    print(json.dump() + "\n");
   } else {
-    std::puts(fmt::format("perplexity {:.4f} over {} tokens in {} windows of {}",
-                          score.perplexity(), score.tokens, windows, window)
-                  .c_str());
+    print(fmt::format("perplexity {:.4f} over {} tokens in {} windows of {}\n", score.perplexity(),
+                      score.tokens, windows, window));
   }
   return 0;
 }
@@ -132,17 +132,15 @@ int run_perplexity(const PerplexityOptions& options) {
 void add_perplexity(CLI::App& app, Context& context) {
   auto options = std::make_shared<PerplexityOptions>();
   CLI::App* command = app.add_subcommand("perplexity", "Measure how well a model predicts a text");
-  command->add_option("--file,-f", options->file, "The text")->required();
-  command
-      ->add_option("--context,-c", options->window,
-                   "Tokens of a window; the second half of each window is scored")
-      ->check(CLI::Range(4, 1 << 20))
-      ->capture_default_str();
-  command->add_option("--windows", options->windows, "Windows from the start of the text; 0: all")
-      ->check(CLI::Range(0, 1 << 30))
-      ->capture_default_str();
-  add_loading_flags(*command, options->run);
+  command->add_option("-f,--file", options->file, "The text (required)")
+      ->option_text("FILE")
+      ->required();
+  add_number(*command, "-c,--context", options->window, 4, 1 << 20,
+             "Tokens of a window; the second half of each window is scored");
+  add_number(*command, "--windows", options->windows, 0, 1 << 30,
+             "Windows from the start of the text; 0: all");
   command->add_flag("--json", options->json, "Print {\"tokens\", \"perplexity\"}");
+  add_loading_flags(*command, options->run, "Draw no progress bars");
   command->callback([options, &context] { context.exit_status = run_perplexity(*options); });
 }
 

@@ -3,13 +3,13 @@
 
 #include <unistd.h>
 
-#include <cstdio>
 #include <memory>
 
 #include "base/progress.h"
 #include "base/terminal.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/output.h"
 #include "cli/report.h"
 
 namespace pith::cli {
@@ -34,7 +34,7 @@ Result<std::string> pull(const PullArguments& arguments) {
   };
   options.note = [&](const std::string& line) {
     bar.clear();
-    if (!arguments.quiet) fmt::print(stderr, "{}\n", line);
+    if (!arguments.quiet) report_line(line);
   };
   PITH_TRY(const PullOutcome outcome, pull_model(store, *model, options));
   return fmt::format("{}: {} {}\n", model->name, outcome.was_there ? "already at" : "now at",
@@ -56,7 +56,7 @@ void add_pull(CLI::App& app, Context& context) {
     if (!line) {
       context.exit_status = report_error(line.error());
     } else if (!arguments->quiet) {
-      std::fputs(line->c_str(), stdout);
+      print(*line);
     }
   });
 }

@@ -3,16 +3,14 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <string>
 
-#include "base/terminal.h"
+#include "cli/style.h"
 
 namespace pith::cli {
 
 int report_error(const Error& error) {
-  const bool colour = wants_colour(STDERR_FILENO);
-  const std::string line = fmt::format("{}pith: {}{}\n", colour ? "\x1b[1;31m" : "", error.message,
-                                       colour ? "\x1b[0m" : "");
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  report_line(Style(STDERR_FILENO).paint(Colour::red, "pith: " + error.message));
   switch (error.code) {
     case ErrorCode::usage:
       return 2;
@@ -21,6 +19,11 @@ int report_error(const Error& error) {
     default:
       return 1;
   }
+}
+
+void report_line(std::string_view line) {
+  const std::string whole = std::string(line) + "\n";
+  std::fwrite(whole.data(), 1, whole.size(), stderr);
 }
 
 }  // namespace pith::cli

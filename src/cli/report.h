@@ -1,6 +1,8 @@
 // How commands talk about failures.
 #pragma once
 
+#include <string_view>
+
 #include "base/error.h"
 
 namespace pith::cli {
@@ -9,5 +11,8 @@ namespace pith::cli {
 // colour terminal) and returns the exit status that goes with it: 2 for usage,
 // 130 for cancelled, 1 for all else.
 int report_error(const Error& error);
+
+// Prints a line on standard error.
+void report_line(std::string_view line);
 
 }  // namespace pith::cli

@@ -1,9 +1,9 @@
 // `pith rm`: removes a model from the store.
-#include <cstdio>
 #include <memory>
 
 #include "base/progress.h"
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "cli/report.h"
 #include "io/model_store.h"
 
@@ -38,7 +38,7 @@ void add_rm(CLI::App& app, Context& context) {
     if (!line) {
       context.exit_status = report_error(line.error());
     } else if (!arguments->quiet) {
-      std::fputs(line->c_str(), stdout);
+      print(*line);
     }
   });
 }

@@ -2,59 +2,58 @@
 
 #include <limits>
 
-namespace pith::cli {
+#include "cli/flags.h"
 
-void add_loading_flags(CLI::App& command, RunOptions& options) {
-  options.model.model = default_model_name();
-  command
-      .add_option("-m,--model", options.model.model, "Model: a name, or the path of a GGUF file")
-      ->capture_default_str();
-  command.add_option("-t,--threads", options.model.threads, "Threads; 0: all cores")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
+namespace pith::cli {
+namespace {
+
+constexpr int32_t kLargest = std::numeric_limits<int32_t>::max();
+constexpr int kMostThreads = 1024;
+
+}  // namespace
+
+void add_loading_flags(CLI::App& command, RunOptions& options, const std::string& quiet) {
+  add_model_option(command, options.model.model);
+  add_number(command, "-t,--threads", options.model.threads, 0, kMostThreads,
+             "Threads; 0: all cores");
   add_choice<KvType>(command, "--kv", options.kv_type,
                      {{"int16", KvType::int16},
-                      {"f16", KvType::f16}, {"int8", KvType::int8}, {"f32", KvType::f32}},
+                      {"f16", KvType::f16},
+                      {"int8", KvType::int8},
+                      {"f32", KvType::f32}},
                      "Keys and values in the cache: int16, f16, int8 or f32 [int16]");
-  command.add_flag("-q,--quiet", options.model.quiet, "Nothing but the answer");
+  command.add_flag("-q,--quiet", options.model.quiet, quiet);
 }
 
-void add_model_flags(CLI::App& command, RunOptions& options) {
-  add_loading_flags(command, options);
+void add_conversation_flags(CLI::App& command, RunOptions& options, const std::string& context) {
+  add_number(command, "-c,--context", options.context_tokens, 0, kLargest,
+             "Tokens of prompt and answer together; 0: " + context);
   command
-      .add_option("-c,--context", options.context_tokens,
-                  "Longest prompt and answer together, in tokens")
-      ->check(CLI::Range(1, std::numeric_limits<int32_t>::max()));
-  command.add_option("--chat-template", options.model.chat_template,
-                     "Chat template by name, where the model's own is missing or unknown");
+      .add_option("--chat-template", options.model.chat_template,
+                  "Chat template by name, where the model's own is missing or unknown")
+      ->option_text("NAME");
 }
 
 CLI::Option* add_sampling_flags(CLI::App& command, RunOptions& options) {
   SamplingOptions& sampling = options.sampling;
-  CLI::Option* temperature = command
-                                 .add_option("--temperature,--temp", sampling.temperature,
-                                             "Randomness; 0 always takes the likeliest token")
-                                 ->check(CLI::Range(0.0, 100.0))
-                                 ->capture_default_str();
-  command.add_option("--top-k", sampling.top_k, "Only the k likeliest tokens; 0: all")
-      ->check(CLI::Range(0, std::numeric_limits<int32_t>::max()))
-      ->capture_default_str();
-  command.add_option("--top-p", sampling.top_p, "Only the likeliest tokens of this probability")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command
-      .add_option("--min-p", sampling.min_p,
-                  "Only tokens with this share of the likeliest one's probability")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command
-      .add_option("--repetition-penalty", sampling.repetition_penalty,
-                  "Above 1: less of what the answer has said")
-      ->check(CLI::Range(0.1, 10.0))
-      ->capture_default_str();
-  command.add_option("-s,--seed", sampling.seed, "The same seed gives the same answer")
-      ->capture_default_str();
+  CLI::Option* temperature = add_number(command, "--temperature,--temp", sampling.temperature, 0.0f,
+                                        100.0f, "Randomness; 0: always the likeliest token");
+  add_number(command, "--top-k", sampling.top_k, 0, kLargest,
+             "Only the N likeliest tokens; 0: all");
+  add_number(command, "--top-p", sampling.top_p, 0.0f, 1.0f,
+             "Only the likeliest tokens that have this probability together");
+  add_number(command, "--min-p", sampling.min_p, 0.0f, 1.0f,
+             "Only tokens with this share of the likeliest one's probability");
+  add_number(command, "--repetition-penalty,--repeat-penalty", sampling.repetition_penalty, 0.1f,
+             10.0f, "Above 1: less of what the answer has said");
+  add_number<uint64_t>(command, "-s,--seed", sampling.seed, 0, std::numeric_limits<uint64_t>::max(),
+                       "The same seed gives the same answer");
   return temperature;
+}
+
+CLI::Option* add_system_option(CLI::App& command, std::string& system,
+                               const std::string& description) {
+  return command.add_option("--system", system, description + " (also -sys)")->option_text("TEXT");
 }
 
 }  // namespace pith::cli

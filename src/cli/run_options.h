@@ -1,14 +1,8 @@
 // The flags that all commands which talk to a model share.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 #include "cli/open_model.h"
 #include "engine/engine.h"
@@ -23,33 +17,18 @@ struct RunOptions {
   SamplingOptions sampling;
 };
 
-// -m, -t, --kv, -q.
-void add_loading_flags(CLI::App& command, RunOptions& options);
+// -m, -t, --kv, -q. `quiet` says what the last of them does.
+void add_loading_flags(CLI::App& command, RunOptions& options, const std::string& quiet);
 
-// Those, and -c, --chat-template.
-void add_model_flags(CLI::App& command, RunOptions& options);
-
-// An option that takes one of the names.
-template <class T>
-CLI::Option* add_choice(CLI::App& command, const std::string& flags, T& value,
-                        std::vector<std::pair<std::string_view, T>> choices,
-                        const std::string& description) {
-  const auto choose = [&value, flags, choices](const std::string& name) {
-    std::string names;
-    for (const auto& [known, known_value] : choices) {
-      if (known == name) {
-        value = known_value;
-        return;
-      }
-      names += fmt::format("{}{}", names.empty() ? "" : ", ", known);
-    }
-    throw CLI::ValidationError(flags, fmt::format("'{}' is none of {}", name, names));
-  };
-  return command.add_option_function<std::string>(flags, choose, description)->option_text("NAME");
-}
+// -c, --chat-template. `context` says what the default of the first is.
+void add_conversation_flags(CLI::App& command, RunOptions& options, const std::string& context);
 
 // --temperature, --top-k, --top-p, --min-p, --repetition-penalty, --seed. Returns
 // the option of the temperature.
 CLI::Option* add_sampling_flags(CLI::App& command, RunOptions& options);
+
+// --system. "-sys", as llama.cpp has it, becomes this in main(): CLI11 knows no such name.
+CLI::Option* add_system_option(CLI::App& command, std::string& system,
+                               const std::string& description);
 
 }  // namespace pith::cli

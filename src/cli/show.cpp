@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/open_model.h"
+#include "cli/output.h"
 #include "cli/report.h"
 #include "model/config.h"
 #include "model/vocabulary.h"
@@ -112,7 +113,7 @@ nlohmann::json to_json(const Facts& facts) {
 }
 
 void print_line(std::string_view label, std::string_view text) {
-  fmt::print("{:<15}{}\n", label, text);
+  print(fmt::format("{:<15}{}\n", label, text));
 }
 
 std::string memory_line(const Facts& facts, int64_t tokens) {
@@ -162,10 +163,11 @@ void print_facts(const Facts& facts) {
 }
 
 void print_tensors(const GgufFile& file) {
-  fmt::print("\n");
+  print("\n");
   for (const GgufTensor& tensor : file.tensors()) {
-    fmt::print("{:<40} {:<7}{:>10}  {}\n", printable(tensor.name), dtype_info(tensor.type).name,
-               format_bytes(tensor.data.size()), fmt::join(tensor.shape, " x "));
+    print(fmt::format("{:<40} {:<7}{:>10}  {}\n", printable(tensor.name),
+                      dtype_info(tensor.type).name, format_bytes(tensor.data.size()),
+                      fmt::join(tensor.shape, " x ")));
   }
 }
 
@@ -182,7 +184,7 @@ Status show(const ShowArguments& arguments) {
   if (arguments.as_json) {
     nlohmann::json json = to_json(facts);
     if (arguments.tensors) json["tensors"] = tensors_json(file);
-    fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    print(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     return {};
   }
   print_facts(facts);

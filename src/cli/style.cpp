@@ -39,6 +39,10 @@ std::string Style::paint(Colour colour, std::string_view text) const {
   return result;
 }
 
+bool opens_thought(ChatTemplate chat_template) {
+  return chat_template == ChatTemplate::deepseek_r1;
+}
+
 ThoughtPainter::ThoughtPainter(const Style& style, bool starts_in_thought)
     : style_(&style), in_thought_(starts_in_thought) {}
 

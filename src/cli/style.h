@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "text/chat_template.h"
+
 namespace pith::cli {
 
 enum class Colour { none, dim, bold, green, red };  // green and red are bold, dim is grey
@@ -24,6 +26,9 @@ class Style {
  private:
   bool enabled_;
 };
+
+// Whether the prompt itself opens the thought that a reply begins with.
+bool opens_thought(ChatTemplate chat_template);
 
 // Writes streamed text of a model, thoughts in grey: what stands between <think> and
 // </think>. Control characters that could drive a terminal are left out of it.

@@ -1,11 +1,8 @@
 // `pith tokenize`: text on standard input to tokens, or ids to text.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstdio>
 #include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -14,9 +11,11 @@
 #include <string_view>
 #include <vector>
 
-#include "base/file.h"
 #include "cli/commands.h"
+#include "cli/flags.h"
+#include "cli/input.h"
 #include "cli/open_model.h"
+#include "cli/output.h"
 #include "cli/report.h"
 
 namespace pith::cli {
@@ -32,23 +31,6 @@ struct TokenizeOptions {
   bool lines = false;    // one text per line
   bool quiet = false;    // ids alone
 };
-
-Result<std::string> read_standard_input() {
-  std::string text;
-  std::vector<char> buffer(1u << 20u);
-  while (true) {
-    const ssize_t count = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-    if (count == 0) return text;
-    if (count > 0) {
-      text.append(buffer.data(), static_cast<size_t>(count));
-    } else if (errno != EINTR) {
-      return fail_system("read", "standard input", errno);
-    }
-  }
-}
-
-// main() reports a standard output that cannot be written.
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 // Tokens may end inside a character: what is not UTF-8 is shown as U+FFFD.
 std::string dump(const json& value) {
@@ -156,11 +138,9 @@ Status tokenize(const TokenizeOptions& options) {
 
 void add_tokenize(CLI::App& app, Context& context) {
   auto options = std::make_shared<TokenizeOptions>();
-  options->model = default_model_name();
   CLI::App* command =
       app.add_subcommand("tokenize", "Show the tokens of the text on standard input");
-  command->add_option("-m,--model", options->model, "Model: a name, or the path of a GGUF file")
-      ->capture_default_str();
+  add_model_option(*command, options->model);
   command->add_flag("--json", options->json, "Print {\"ids\": [...], \"pieces\": [...]}");
   command->add_flag("--special", options->special,
                     "Take special tokens such as <|im_start|> in the text for what they are");
