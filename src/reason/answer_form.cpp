@@ -14,9 +14,9 @@ using Op = Expression::Op;
 using Kind = AnswerForm::Kind;
 
 // Longer than any answer; what is longer is compared as text, in linear time.
-constexpr size_t kLongestMathematics = 2048;
+constexpr size_t kLongestMathematics = 1024;
 // More elements than any answer lists; what has more is compared by its text.
-constexpr size_t kMostElements = 64;
+constexpr size_t kMostElements = 32;
 
 size_t count_elements(const Expression& e) {
   const bool collection =
@@ -25,6 +25,13 @@ size_t count_elements(const Expression& e) {
   size_t count = 1;
   for (const Expression& part : e.parts) count += count_elements(part);
   return count;
+}
+
+// What is read as no mathematics must not be folded into a number: "0`5" is not 05.
+std::string text_of(std::string_view unread) {
+  std::string text = folded(unread);
+  const bool number = text.find_first_not_of("-/0123456789") == std::string::npos;
+  return number ? std::string(unread) : text;
 }
 
 AnswerForm text_form(std::string text) {
@@ -59,11 +66,28 @@ Fingerprint difference_of(const Expression& relation) {
 
 AnswerForm form_of(const Expression& e);
 
+// "2516_8" is a symbol that starts with a digit.
+std::optional<Rational> digits_in_base(const Expression& e) {
+  if (e.op == Op::negate) {
+    const auto digits = digits_in_base(e.parts.front());
+    return digits ? std::optional(negate(*digits)) : std::nullopt;
+  }
+  if (e.op != Op::symbol || e.name.empty() || !is_digit(e.name[0])) return std::nullopt;
+  return parse_decimal(std::string_view(e.name).substr(0, e.name.find('_')));
+}
+
 void add_value(AnswerForm& form, const Expression& e) {
-  form.unit = e.op == Op::percent ? AnswerForm::Unit::percent
-              : e.op == Op::cents ? AnswerForm::Unit::cents
-                                  : AnswerForm::Unit::none;
-  form.decimals = e.op == Op::number ? e.decimals : 0;
+  if (e.op == Op::percent) {
+    form.unit = AnswerForm::Unit::percent;
+    if (form.number) form.other_number = multiply(*form.number, {100, 1});
+  } else if (e.op == Op::cents) {
+    form.unit = AnswerForm::Unit::cents;
+    if (form.number) form.other_number = divide(*form.number, {100, 1});
+  } else if ((form.other_number = digits_in_base(e))) {
+    form.unit = AnswerForm::Unit::base;
+  } else if (e.op == Op::number) {
+    form.decimals = e.decimals;
+  }
   const bool wrapped = e.op == Op::percent || e.op == Op::cents;
   form.value = form.number ? fingerprint(*form.number) : fingerprint(wrapped ? e.parts.front() : e);
 }
@@ -103,11 +127,13 @@ std::string folded(std::string_view text) {
 
 AnswerForm read_answer(std::string_view answer) {
   answer = trimmed(answer);
-  if (answer.size() > kLongestMathematics) return text_form(folded(answer));
+  if (answer.size() > kLongestMathematics) return text_form(text_of(answer));
   const std::optional<std::string> plain = plain_notation(answer);
-  if (!plain) return text_form(folded(answer));
-  auto expression = parse_expression(trimmed(*plain, ":*`\"=", ".,;:*`\""));
-  if (!expression) return text_form(folded(*plain));
+  if (!plain) return text_form(text_of(answer));
+  // A full stop ends a sentence, three are digits that go on.
+  const bool goes_on = plain->ends_with("...");
+  auto expression = parse_expression(trimmed(*plain, ":*`\"=", goes_on ? "" : ".,;:*`\""));
+  if (!expression) return text_form(text_of(*plain));
   const Expression value = normalised(*expression);
   if (count_elements(value) > kMostElements) return text_form(written_out(value).text);
   AnswerForm form = form_of(value);

@@ -14,7 +14,7 @@ namespace pith {
 struct AnswerForm {
   enum class Kind { text, value, relation, tuple, set, unite, matrix };
   // What stands behind a number, where that changes how it may be read.
-  enum class Unit { none, percent, cents };
+  enum class Unit { none, percent, cents, base };
 
   Kind kind = Kind::text;
   // Equal for answers that are equal, where that shows in their structure.
@@ -22,6 +22,9 @@ struct AnswerForm {
 
   // Of a value. 50% is 1/2 here, 50 cents is 50.
   std::optional<Rational> number;
+  // The number that is written for the same thing: 50 for 50%, 1/2 for 50 cents, and for
+  // 2516_8 the digits 2516, where the question has set the base.
+  std::optional<Rational> other_number;
   Unit unit = Unit::none;
   int decimals = 0;  // digits behind the point
 

@@ -13,14 +13,6 @@ using Unit = AnswerForm::Unit;
 
 // ---- Values
 
-// 50% is written for 1/2 and for 50, 50 cents for 50 and for $1/2.
-std::optional<Rational> other_reading(const AnswerForm& value) {
-  if (!value.number) return std::nullopt;
-  if (value.unit == Unit::percent) return multiply(*value.number, {100, 1});
-  if (value.unit == Unit::cents) return divide(*value.number, {100, 1});
-  return std::nullopt;
-}
-
 bool is_decimal(const Rational& number) {
   Int128 rest = number.denominator;
   while (rest % 2 == 0) rest /= 2;
@@ -46,11 +38,15 @@ bool is_approximation(const AnswerForm& decimal, const AnswerForm& exact) {
 }
 
 bool equivalent_values(const AnswerForm& a, const AnswerForm& b) {
+  const bool other_readings = a.unit != b.unit && a.unit != Unit::base && b.unit != Unit::base;
+  if ((b.unit == Unit::none || other_readings) && a.other_number && a.other_number == b.number) {
+    return true;
+  }
+  if ((a.unit == Unit::none || other_readings) && b.other_number && b.other_number == a.number) {
+    return true;
+  }
   if (a.number && b.number) {
-    if (a.number == b.number) return a.unit == b.unit || a.unit != Unit::cents;
-    if (a.unit != b.unit && (other_reading(a) == b.number || a.number == other_reading(b))) {
-      return true;
-    }
+    if (a.number == b.number) return true;
   } else if (same_value(*a.value, *b.value)) {
     return true;
   }

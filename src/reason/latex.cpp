@@ -150,6 +150,8 @@ class LatexReader {
   }
 
   void group(std::string_view open, std::string_view close) {
+    const bool joins = !out_.empty() && is_letter(out_.back()) && is_letter(open.front());
+    if (joins) out_ += ' ';  // "x\sqrt2" is no name "xsqrt"
     out_ += open;
     argument();
     out_ += close;
@@ -254,7 +256,7 @@ class LatexReader {
       group("sqrt(", ")");
       return;
     }
-    out_ += "root(";
+    out_ += " root(";
     out_ += text_.substr(position_ + 1, close - 1);
     position_ += close + 1;
     group(";", ")");

@@ -104,6 +104,25 @@ Expression normalised_relation(Expression relation) {
   return relation;
 }
 
+// ---- Matrices
+
+// "2 M" and "-M" entry by entry; other arithmetic on matrices stays as it is written.
+Expression multiplied_out(Expression expression) {
+  const bool product = expression.op == Op::product || expression.op == Op::negate;
+  const auto is_matrix = [](const Expression& part) { return part.op == Op::matrix; };
+  auto& factors = expression.parts;
+  if (!product || std::count_if(factors.begin(), factors.end(), is_matrix) != 1) return expression;
+  const auto matrix = std::find_if(factors.begin(), factors.end(), is_matrix);
+  Expression result = std::move(*matrix);
+  for (Expression& row : result.parts) {
+    for (Expression& entry : row.parts) {
+      *matrix = std::move(entry);
+      entry = expression;
+    }
+  }
+  return result;
+}
+
 // ---- Plus or minus
 
 size_t count_signs(const Expression& expression, bool& tied) {
@@ -197,9 +216,19 @@ Expression normalised_union(Expression parts) {
   return make_node(Op::unite, std::move(items));
 }
 
+// Square brackets make an interval of two ends in order, and of all else a vector.
+bool may_be_interval(const Expression& tuple) {
+  if (tuple.parts.size() != 2) return false;
+  const auto left = written_out(tuple.parts[0]).number;
+  const auto right = written_out(tuple.parts[1]).number;
+  const auto length = left && right ? add(*right, negate(*left)) : std::nullopt;
+  return !length || length->numerator >= 0;
+}
+
 Expression normalised_tuple(Expression tuple) {
   sort_by_name(tuple.parts);
   for (Expression& part : tuple.parts) part = normalised(std::move(part));
+  if (!may_be_interval(tuple)) tuple.name = "()";
   return tuple;
 }
 
@@ -219,6 +248,8 @@ Expression normalised(Expression expression) {
     default:
       break;
   }
+  expression = multiplied_out(std::move(expression));
+  if (expression.op == Op::matrix) return expression;
   std::vector<Expression> values = readings(expression);
   return values.size() == 1 ? std::move(values.front()) : make_node(Op::set, std::move(values));
 }

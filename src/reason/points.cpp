@@ -26,11 +26,16 @@ constexpr std::array<double, 4> kMagnitudes = {0.05, 1, 5, 40};
 double real_value(std::string_view name, int point) {
   const uint64_t hash = scrambled(name, static_cast<uint64_t>(point));
   constexpr int kReals = kRealPoints - kIntegerPoints;
-  if (point >= kReals) return static_cast<double>(1 + hash % 9);
+  // The first integers are even, the second odd, the rest either.
+  if (point == kReals || point == kReals + 1) {
+    return static_cast<double>(2 * (1 + hash % 4) + static_cast<uint64_t>(point - kReals));
+  }
+  if (point > kReals) return static_cast<double>(1 + hash % 9);
   const auto range = static_cast<size_t>(point / 4);
   const double low = kMagnitudes[range];
   const double magnitude = low + unit(hash) * (kMagnitudes[range + 1] - low);
-  const bool negative = point % 2 == 1 && (hash & 1) == 1;
+  // All are negative at point 1, each by itself at the other odd ones.
+  const bool negative = point == 1 || (point % 2 == 1 && (hash & 1) == 1);
   return negative ? -magnitude : magnitude;
 }
 

@@ -66,10 +66,11 @@ def swapped_sum(answer):
 def rewritings(answer, rng):
     yield answer.replace("\\frac", "\\dfrac")
     yield answer.replace("\\frac", "\\tfrac").replace("\\left", "").replace("\\right", "")
-    yield re.sub(r"(?<![A-Za-z]) | (?![A-Za-z])", "", answer)
+    prose = re.search(r"\\(text|mbox|math)", answer)
+    yield answer if prose else re.sub(r"(?<![A-Za-z]) | (?![A-Za-z])", "", answer)
     yield FRACTION.sub(r"(\1/\2)", answer) if not re.search(r"\d ?\\\w?frac", answer) else None
     yield re.sub(r"(?<!\\)([(\[])", r"\\left\1", re.sub(r"(?<!\\)([)\]])", r"\\right\1", answer)) if (
-        "left" not in answer and answer.count("(") + answer.count("[") == 1
+        "left" not in answer and "sqrt[" not in answer and answer.count("(") + answer.count("[") == 1
     ) else answer
     yield answer.replace("^\\circ", "^{\\circ}")
     yield re.sub(r"\^(\d)(?!\d)", r"^{\1}", answer)
@@ -84,9 +85,10 @@ def rewritings(answer, rng):
         yield "x = " + answer
         yield f"{answer} \\text{{ cm}}"
         yield "+" + answer if answer[0] != "-" else None
-    if re.fullmatch(r"-?\d+(\.\d+)?", answer):
-        yield "\\$" + answer
+    if re.fullmatch(r"\d+", answer):
         yield f"{answer}\\%"
+    if re.fullmatch(r"\d+(\.\d+)?", answer):
+        yield "\\$" + answer
 
 
 # --- another value, written almost the same ---

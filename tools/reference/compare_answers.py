@@ -6,11 +6,11 @@ answer with itself, answers of different problems (any two, and neighbours in al
 order), answers written differently, near misses (tools/reference/answer_pairs.py), and
 gold answers with those of a model (--solutions: lines {"gold": .., "solutions": [..]}).
 
-Prints a table, and every pair on which the two differ as a line of JSON. Those that
-docs/equivalence.md judges are in --judged; exit status 1 where one is not, or where less
-than 99 % agree.
+Prints a table, and every pair on which the two differ as a line of JSON, but for those of
+--judged (tools/reference/judged_answers.jsonl; docs/equivalence.md sums them up). Exit
+status 1 where one has not been judged, or where less than 99 % agree.
 
-    judge_answers is built with pith's tests; needs: pip install math-verify
+    compare_answers.py --judge build/tools/reference/judge_answers --data FOLDER
 """
 
 import argparse
@@ -69,6 +69,12 @@ def model_pairs(path, pith):
     return list(dict.fromkeys(pairs))
 
 
+def read_judged(path):
+    """The right verdict for each pair that was judged by hand."""
+    rows = map(json.loads, path.read_text().splitlines())
+    return {(row["gold"], row["answer"]): row["same"] for row in rows}
+
+
 def families(arguments, pith):
     rng = random.Random(SEED)
     sets = {name: arguments.data / f"{name}.jsonl" for name in ("gsm8k/test", "math500/test")}
@@ -104,10 +110,7 @@ def main():
     arguments = parser.parse_args()
 
     pith = Pith(arguments.judge)
-    judged = set()
-    if arguments.judged:
-        rows = map(json.loads, arguments.judged.read_text().splitlines())
-        judged = {(row["gold"], row["answer"]) for row in rows}
+    judged = read_judged(arguments.judged) if arguments.judged else {}
     total, agreed, open_cases = 0, 0, 0
     print(f"{'pairs':24} {'number':>7} {'both yes':>9} {'both no':>8} {'pith yes':>9} {'pith no':>8}")
     for name, pairs in families(arguments, pith).items():
