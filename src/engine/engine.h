@@ -22,7 +22,7 @@ struct EngineOptions {
   // Capacity of the KV cache over all sequences; what forks share counts once.
   // 0: room for one sequence of context_tokens. Memory is touched as it is used.
   int64_t kv_tokens = 0;
-  int32_t max_rows = 512;  // most rows of one step; prefill() uses chunks of this size
+  int32_t max_rows = 256;  // most rows of one step; prefill() uses chunks of this size
 };
 
 using SequenceId = int32_t;
