@@ -123,12 +123,11 @@ class Report:
         return "\n".join(lines + self.table()) + "\n"
 
     def table(self):
-        """Markdown, aligned. Tokens a second of all branches together."""
+        """Markdown, aligned. Tokens a second of all branches together; ratio: pith to the peer."""
         peers = [engine for engine in self.figures["runs"] if engine != "pith"]
-        header = ["test", "pith"]
+        header = ["test", "limit", "by", "pith", "share"]
         for peer in peers:
-            header += [peer, "ratio"]
-        header += ["limit", "by", "pith's share"] + [f"{peer}'s share" for peer in peers]
+            header += [peer, "share", "ratio"]
         cells = [header, ["-"] * len(header)]
         for row in self.rows:
             cells.append(self.cells(row, peers))
@@ -137,18 +136,17 @@ class Report:
         return [aligned(line, widths) for line in cells]
 
     def cells(self, row, peers):
-        engines = row["engines"]
-        ours = engines["pith"]["tokens_per_second"]
+        ours = row["engines"]["pith"]
         title = "prefill" if row["test"] == "prefill" else f"decode N={row['branches']}"
-        cells = [title, f"{ours:.1f}"]
+        cells = [title, f"{row['limit_tokens_per_second']:.1f}", row["bound_by"]]
+        cells += self.speed(ours)
         for peer in peers:
-            if peer in engines:
-                theirs = engines[peer]["tokens_per_second"]
-                cells += [f"{theirs:.1f}", f"{ours / theirs:.2f}"]
-            else:
-                cells += ["-", "-"]
-        cells += [f"{row['limit_tokens_per_second']:.1f}", row["bound_by"]]
-        for engine in ["pith", *peers]:
-            share = engines.get(engine, {}).get("share_of_limit")
-            cells.append("-" if share is None else f"{share:.0%}")
+            theirs = row["engines"].get(peer)
+            cells += self.speed(theirs) if theirs else ["-", "-"]
+            ratio = theirs and ours["tokens_per_second"] / theirs["tokens_per_second"]
+            cells.append(f"{ratio:.2f}" if ratio else "-")
         return cells
+
+    @staticmethod
+    def speed(engine):
+        return [f"{engine['tokens_per_second']:.1f}", f"{engine['share_of_limit']:.0%}"]
