@@ -64,6 +64,7 @@ std::string machine_name() {
 std::vector<TokenId> some_prompt(const Model& model, int32_t count) {
   const auto vocabulary = static_cast<uint64_t>(model.config().vocabulary);
   std::vector<TokenId> tokens;
+  tokens.reserve(static_cast<size_t>(count));
   for (int32_t i = 0; i < count; ++i) {
     tokens.push_back(
         static_cast<TokenId>(random_bits(1, 2, static_cast<uint64_t>(i)) % vocabulary));
