@@ -92,6 +92,7 @@ class MetricBuilder {
 
 std::vector<MetricEstimate> estimates_of(const std::vector<Metric>& metrics) {
   std::vector<MetricEstimate> estimates;
+  estimates.reserve(metrics.size());
   for (const Metric& metric : metrics) {
     estimates.push_back({metric.name, metric.k, bootstrap_mean(metric.values, kBootstrapSeed)});
   }

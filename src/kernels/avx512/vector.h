@@ -37,7 +37,8 @@ PITH_INLINE void unrolled(const F& f) {
     unrolled<N, I + 1>(f);
   }
 }
-#define PITH_EACH(index) [&]<int index>() __attribute__((always_inline))
+#define PITH_EACH(index) \
+  [&]<int index>() __attribute__((always_inline))  // NOLINT(bugprone-macro-parentheses)
 
 // The lanes of a last, partial vector of n elements (n < 16).
 PITH_INLINE __mmask16 first(size_t n) { return static_cast<__mmask16>((1u << n) - 1); }

@@ -22,7 +22,7 @@ float half_at(const uint8_t* p, size_t index) {
 // The stored weight (offset still in it) of `output` and input `i` of a block.
 int stored_weight(int bits, const uint8_t* planes, int output, int i) {
   const int vector = i / 4;
-  const size_t at = static_cast<size_t>(output * 4 + i % 4);
+  const size_t at = static_cast<size_t>(output) * 4 + static_cast<size_t>(i % 4);
   if (bits == 8) return planes[static_cast<size_t>(vector) * 64 + at];
   int value = 0;
   int high_shift = 0;
