@@ -121,7 +121,7 @@ void add_chat(CLI::App& app, Context& context) {
   add_adapter_flags(*command, options->adapter);
   add_loading_flags(*command, options->run, "Print the replies alone");
   add_conversation_flags(*command, options->run,
-                         fmt::format("what the model takes, {} at most", kDefaultContext));
+                         fmt::format("{}, or what the model takes if less", kDefaultContext));
   add_sampling_flags(*command, options->run);
   command->callback([options, &context] { context.exit_status = run_chat(*options); });
 }

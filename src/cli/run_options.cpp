@@ -26,8 +26,8 @@ void add_loading_flags(CLI::App& command, RunOptions& options, const std::string
 }
 
 void add_conversation_flags(CLI::App& command, RunOptions& options, const std::string& context) {
-  add_number(command, "-c,--context", options.context_tokens, 0, kLargest,
-             "Tokens of prompt and answer together; 0: " + context);
+  add_number(command, "-c,--context", options.context_tokens, 0, kLargest, "")
+      ->description(fmt::format("Most tokens of prompt and answer together [{}]", context));
   command
       .add_option("--chat-template", options.model.chat_template,
                   "Chat template by name, where the model's own is missing or unknown")

@@ -6,9 +6,8 @@ import subprocess
 import unittest
 
 from python_case import PITH, PithTest, main
+from tiny_case import FAMILIES, TinyTest
 
-WRITE_TINY_MODEL = os.environ.get("PITH_WRITE_TINY_MODEL", "write_tiny_model")
-FAMILIES = ("qwen2-tied", "qwen2", "qwen3", "llama3")
 COMMANDS = ("ask", "bench", "chat", "list", "perplexity", "pull", "rm", "show", "tokenize")
 # The commands that open a model given by -m.
 MODEL_COMMANDS = {
@@ -17,14 +16,6 @@ MODEL_COMMANDS = {
     "perplexity": ["--file", os.devnull],
     "tokenize": [],
 }
-
-
-class TinyTest(PithTest):
-    def tiny_model(self, name="qwen2"):
-        path = self.folder / f"{name}.gguf"
-        if not path.exists():
-            subprocess.run([WRITE_TINY_MODEL, name, path], check=True)
-        return path
 
 
 class Usage(PithTest):
