@@ -100,7 +100,7 @@ bool ExpressionReader::starts_factor(bool numeric) const {
   for (const std::string_view word : {"and", "in", "mp", "or", "pct", "percent", "pm", "union"}) {
     if (name == word) return false;
   }
-  return !numeric || !is_unit(name, in_.after_space());
+  return !numeric || !unit_ahead();
 }
 
 Expression ExpressionReader::signed_power() {
@@ -148,7 +148,7 @@ Expression ExpressionReader::power_term() {
 // "x_1", "2516_8", "x'" are names.
 Expression ExpressionReader::subscripted(Expression base) {
   std::string name = base.name;
-  if (base.op == Op::number && base.value) name = to_string(*base.value);
+  if (base.op == Op::number && base.value && name.empty()) name = to_string(*base.value);
   if ((base.op != Op::number && base.op != Op::symbol) || name.empty()) return fail();
   name += in_.peek();
   in_.advance();

@@ -131,14 +131,20 @@ Expression ExpressionReader::with_unit(Expression term, bool numeric) {
   const bool percent = in_.peek() == '%' || name == "percent" || name == "pct";
   // Words behind a name or other words say more than a unit does.
   const bool counts = term.op != Op::symbol && term.op != Op::phrase && !is_condition(phrase);
-  const bool unit = (counts && !phrase.empty()) ||
-                    (numeric && (is_foreign(in_.peek()) || is_unit(name, in_.after_space())));
+  const bool unit =
+      (counts && !phrase.empty()) || (numeric && (is_foreign(in_.peek()) || unit_ahead()));
   if (!percent && !unit) return term;
   if (in_.peek() == '%') in_.advance();
   skip_unit_words();
   if (percent) return make_node(Op::percent, std::move(term));
   if (name == "cent" || name == "cents") return make_node(Op::cents, std::move(term));
   return term;
+}
+
+// "5 s", but not "5 s(t - 1)".
+bool ExpressionReader::unit_ahead() const {
+  const std::string name = in_.name_ahead();
+  return is_unit(name, in_.after_space()) && (name.size() > 1 || in_.peek(1) != '(');
 }
 
 void ExpressionReader::skip_unit_words() {

@@ -40,6 +40,7 @@ class ExpressionReader {
   void skip_membership();
   Expression scaled(Expression term);
   Expression with_unit(Expression term, bool numeric);
+  bool unit_ahead() const;  // behind a number
   void skip_unit_words();
 
   // ---- Arithmetic: arithmetic_reader.cpp

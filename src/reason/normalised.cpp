@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "reason/approximate.h"
 #include "reason/canonical.h"
 
 namespace pith {
@@ -219,10 +220,10 @@ Expression normalised_union(Expression parts) {
 // Square brackets make an interval of two ends in order, and of all else a vector.
 bool may_be_interval(const Expression& tuple) {
   if (tuple.parts.size() != 2) return false;
-  const auto left = written_out(tuple.parts[0]).number;
-  const auto right = written_out(tuple.parts[1]).number;
-  const auto length = left && right ? add(*right, negate(*left)) : std::nullopt;
-  return !length || length->numerator >= 0;
+  if (contains_symbol(tuple.parts[0]) || contains_symbol(tuple.parts[1])) return true;
+  const auto length = approximate(
+      make_node(Op::sum, tuple.parts[1], make_node(Op::negate, tuple.parts[0])), /*point=*/0);
+  return !length || length->value.real() >= 0;
 }
 
 Expression normalised_tuple(Expression tuple) {

@@ -80,7 +80,8 @@ void take_exponent(Scanner& scanner, std::string& digits) {
 }
 
 std::string without_leading_zeros(const std::string& digits) {
-  return digits.substr(std::min(digits.find_first_not_of('0'), digits.size() - 1));
+  const size_t last = std::min(digits.find_first_not_of("0123456789"), digits.size()) - 1;
+  return digits.substr(std::min(digits.find_first_not_of('0'), last));
 }
 
 Expression read_decimal(Scanner& scanner, bool in_brackets) {

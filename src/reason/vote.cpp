@@ -26,6 +26,7 @@ std::vector<AnswerGroup> group_by_text(std::span<const Ballot> ballots, AnswerKi
 // read once: comparing two that have been read is cheap.
 void merge_equivalent(std::vector<AnswerGroup>& groups) {
   std::vector<AnswerForm> forms;
+  forms.reserve(groups.size());
   for (const AnswerGroup& group : groups) forms.push_back(read_answer(group.answer));
   for (size_t i = 0; i < groups.size(); ++i) {
     for (size_t j = groups.size() - 1; j > i; --j) {
