@@ -8,7 +8,7 @@ from python_case import PithTest, main
 
 MODEL = "smollm2-135m"
 QUESTION = "Tom has 3 apples and buys 4 more. How many apples does he have?"
-ENGLISH = Path(__file__).parents[2] / "docs" / "models.md"
+ENGLISH = Path(__file__).parents[2] / "LICENSE"
 
 
 class RealModel(PithTest):
@@ -56,7 +56,7 @@ class RealModel(PithTest):
     def test_perplexity_of_english(self):
         result = self.json("perplexity", "-f", ENGLISH, "-c", 256, "--windows", 2)
         self.assertEqual(result["tokens"], 2 * 127)
-        self.assertTrue(2 < result["perplexity"] < 60, result)
+        self.assertTrue(10 < result["perplexity"] < 25, result)
 
     def test_bench(self):
         rows = self.json("bench", "-p", 64, "-g", 4, "-n", "1,4", "--repeat", 1)["rows"]
