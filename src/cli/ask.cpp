@@ -41,20 +41,6 @@ struct AskOptions {
   bool json = false;
 };
 
-// What a question of the kind is asked with.
-std::string default_system(AnswerKind kind) {
-  switch (kind) {
-    case AnswerKind::choice:
-      return "Please reason step by step, and put the letter of your final answer within "
-             "\\boxed{}.";
-    case AnswerKind::yes_no:
-      return "Please reason step by step, and put your final answer, Yes or No, within \\boxed{}.";
-    case AnswerKind::number:
-      break;
-  }
-  return std::string(kReasoningPrompt);
-}
-
 Result<std::string> raw_question(const AskOptions& options) {
   if (!options.file.empty()) return read_file(options.file, kMostQuestionBytes);
   if (!options.question.empty() && options.question != "-") return options.question;
@@ -78,7 +64,7 @@ Result<EncodedPrompt> make_prompt(const OpenModel& model, ChatTemplate chat_temp
                                   const AskOptions& options, const std::string& question) {
   std::vector<ChatMessage> messages;
   const std::string system =
-      options.own_system ? options.system : default_system(options.reason.kind);
+      options.own_system ? options.system : std::string(reasoning_prompt(options.reason.kind));
   if (!system.empty()) messages.push_back({Role::system, system});
   messages.push_back({Role::user, question});
   PITH_TRY(const RenderedPrompt rendered, render_chat(chat_template, messages));
