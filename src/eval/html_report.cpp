@@ -19,7 +19,7 @@ body{margin:0 auto;max-width:1020px;padding:24px 16px 48px;background:var(--back
 font:15px/1.5 system-ui,sans-serif}
 h1{font-size:24px;margin:0}h2{font-size:17px;margin:32px 0 8px}p{margin:4px 0;color:var(--soft)}
 .tiles,.plots{display:grid;gap:12px}
-.tiles{grid-template-columns:repeat(auto-fit,minmax(150px,1fr));margin-top:20px}
+.tiles{grid-template-columns:repeat(auto-fit,minmax(124px,1fr));margin-top:20px}
 .plots{grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));margin-top:12px}
 .tile,figure{margin:0;padding:12px;border:1px solid var(--line);border-radius:8px;background:var(--card)}
 .tile b{display:block;font-size:24px}.tile span,figcaption{color:var(--soft);font-size:13px}

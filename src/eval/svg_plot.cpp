@@ -12,10 +12,11 @@ namespace {
 constexpr double kWidth = 460;
 constexpr double kHeight = 300;
 constexpr double kLeft = 56;
-constexpr double kRight = 446;
+constexpr double kRight = 440;
 constexpr double kTop = 34;
 constexpr double kBottom = 252;
 constexpr int kWantedTicks = 5;
+constexpr double kDodge = 2.5;  // between series, so that their intervals do not hide each other
 
 struct Tick {
   double value;
@@ -82,7 +83,8 @@ class Plot {
     std::vector<Tick> ticks;
     const double step = tick_step(range);
     for (double i = std::ceil(range.low / step - 1e-9); i * step <= range.high + 1e-9 * step; ++i) {
-      ticks.push_back({i * step, number_text(i * step, percent)});
+      const double value = i * step + 0.0;  // no "-0"
+      ticks.push_back({value, number_text(value, percent)});
     }
     return ticks;
   }
@@ -137,6 +139,7 @@ Range padded(Range range, const PlotAxis& axis) {
 }
 
 void add_series(Plot& plot, const PlotSeries& series, size_t number) {
+  const double shift = kDodge * static_cast<double>(number);
   std::string path;
   for (const PlotPoint& point : series.points) {
     path +=
@@ -148,8 +151,8 @@ void add_series(Plot& plot, const PlotSeries& series, size_t number) {
         "<g class=\"s{0}\"><title>{1}</title>"
         "<line class=\"interval\" x1=\"{2:.1f}\" x2=\"{2:.1f}\" y1=\"{3:.1f}\" y2=\"{4:.1f}\"/>"
         "<circle class=\"dot\" cx=\"{2:.1f}\" cy=\"{5:.1f}\" r=\"3.5\"/></g>",
-        number, escape_html(point.label), plot.x(point.x), plot.y(point.low), plot.y(point.high),
-        plot.y(point.y)));
+        number, escape_html(point.label), plot.x(point.x) + shift, plot.y(point.low),
+        plot.y(point.high), plot.y(point.y)));
   }
 }
 
