@@ -90,7 +90,7 @@ class Evaluation : public RolloutObserver {
     sample.score = std::exp(branch.mean_log_probability());
     sample.finish_reason = branch.finish_reason();
     const auto prompt_tokens = static_cast<int32_t>(rollout.prompt_ids.size());
-    keep(rollout.question.index, rollout.sample, prompt_tokens, sample);
+    keep({rollout.question.index, rollout.sample}, prompt_tokens, sample);
     if (log_) {
       json entry = {{"question", rollout.question.index},
                     {"id", rollout.question.id},
@@ -118,16 +118,15 @@ class Evaluation : public RolloutObserver {
 
  private:
   Status take_up(const json& entry, const std::string& path) {
-    PITH_TRY(const SampleResult sample, sample_from_json(entry, path));
-    const int32_t question = entry.value("question", -1);
-    const int32_t number = entry.value("sample", 0);
-    earlier_seconds_ = entry.value("at_s", 0.0);
-    keep(question, number, entry.value("prompt_tokens", 0), sample);
+    PITH_TRY(const LoggedSample sample, logged_sample_from_json(entry, path));
+    earlier_seconds_ = sample.at_s;
+    keep(sample.key, sample.prompt_tokens, sample.result);
     return {};
   }
 
   // A log may hold more than is asked for this time.
-  void keep(int32_t question, int32_t number, int32_t prompt_tokens, const SampleResult& sample) {
+  void keep(const SampleKey& key, int32_t prompt_tokens, const SampleResult& sample) {
+    const auto& [question, number] = key;
     const auto found = results_.find(question);
     if (found == results_.end()) return;
     QuestionResult& result = found->second;
@@ -139,7 +138,7 @@ class Evaluation : public RolloutObserver {
       result.samples[static_cast<size_t>(number)] = sample;
     }
     result.prompt_tokens = prompt_tokens;
-    if (done_.insert({question, number}).second && sample.correct) ++correct_;
+    if (done_.insert(key).second && sample.correct) ++correct_;
   }
 
   void show() {

@@ -1,6 +1,7 @@
 #include "cli/rollout_setup.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -13,6 +14,8 @@
 namespace pith::cli {
 namespace {
 
+using json = nlohmann::ordered_json;
+
 constexpr int32_t kMostParallel = 256;
 constexpr int32_t kMostBudget = 1 << 24;  // tokens; no context holds more
 constexpr uint64_t kMostDataBytes = uint64_t{4} << 30;
@@ -21,6 +24,35 @@ std::string sha256_of(const std::string& text) {
   Sha256 hash;
   hash.update(text.data(), text.size());
   return hash.hex();
+}
+
+std::string_view precision_name(AdapterPrecision precision) {
+  switch (precision) {
+    case AdapterPrecision::f32:
+      return "f32";
+    case AdapterPrecision::f16:
+      return "f16";
+    case AdapterPrecision::int8:
+      return "int8";
+    case AdapterPrecision::int4:
+      break;
+  }
+  return "int4";
+}
+
+// What tells an adapter from others; null when there is none.
+Result<json> settings_of(const AdapterOptions& options) {
+  if (options.path.empty()) return json();
+  std::vector<std::string> files = {options.path};
+  if (std::filesystem::is_directory(options.path)) {
+    files = {options.path + "/adapter_config.json", options.path + "/adapter_model.safetensors"};
+  }
+  json hashes = json::array();
+  for (const std::string& file : files) {
+    PITH_TRY(std::string hash, sha256_of_file(file));
+    hashes.push_back(std::move(hash));
+  }
+  return json{{"sha256", std::move(hashes)}, {"precision", precision_name(options.precision)}};
 }
 
 // "3/8": the third of eight.
@@ -67,11 +99,12 @@ void add_rollout_flags(CLI::App& command, RolloutFlags& flags, const std::string
       ->each([&flags](const std::string&) { flags.own_system = true; });
   add_loading_flags(command, flags.run, quiet);
   add_conversation_flags(command, flags.run, "what the model takes");
+  add_adapter_flags(command, flags.adapter);
   add_sampling_flags(command, flags.run);
 }
 
 RolloutModel RolloutSetup::rollout_model() const {
-  return {model.model, model.pool.get(), &model.tokenizer, chat_template};
+  return {model.model, model.pool.get(), &model.tokenizer, chat_template, adapter};
 }
 
 Result<RolloutSetup> set_up_rollouts(RolloutFlags& flags) {
@@ -81,6 +114,10 @@ Result<RolloutSetup> set_up_rollouts(RolloutFlags& flags) {
   PITH_TRY(std::vector<Question> questions,
            parse_questions(data, flags.data, flags.task, flags.limit));
   std::erase_if(questions, [&](const Question& question) { return !flags.shard.has(question); });
+  if (questions.empty()) {
+    return fail(ErrorCode::usage, "shard {}/{} has no questions", flags.shard.index + 1,
+                flags.shard.count);
+  }
 
   RolloutOptions& options = flags.options;
   if (flags.own_system) options.system = flags.system;
@@ -91,10 +128,13 @@ Result<RolloutSetup> set_up_rollouts(RolloutFlags& flags) {
   PITH_TRY(OpenModel model, open_model(flags.run.model));
   PITH_TRY(const ChatTemplate chat_template, model.chat_template);
   PITH_TRY(std::string model_sha256, sha256_of_file(model.path));
-  RolloutSetup setup{std::move(model), chat_template, std::move(questions), {}};
+  PITH_TRY(auto adapter, load_adapter(model, flags.adapter));
+  PITH_TRY(json adapter_settings, settings_of(flags.adapter));
+  RolloutSetup setup{std::move(model), chat_template, std::move(adapter), std::move(questions), {}};
   setup.settings = {{"task", task_name(flags.task)},
                     {"data_sha256", sha256_of(data)},
-                    {"model_sha256", std::move(model_sha256)}};
+                    {"model_sha256", std::move(model_sha256)},
+                    {"adapter", std::move(adapter_settings)}};
   setup.settings.update(sample_settings(setup.rollout_model(), options));
   return setup;
 }

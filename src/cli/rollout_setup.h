@@ -4,10 +4,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "cli/adapter_options.h"
 #include "cli/open_model.h"
 #include "cli/run_options.h"
 #include "eval/rollout.h"
@@ -17,6 +19,7 @@ namespace pith::cli {
 
 struct RolloutFlags {
   RunOptions run;
+  AdapterOptions adapter;
   Task task = Task::gsm8k;
   std::string data;
   int32_t limit = 0;
@@ -33,6 +36,7 @@ void add_rollout_flags(CLI::App& command, RolloutFlags& flags, const std::string
 struct RolloutSetup {
   OpenModel model;
   ChatTemplate chat_template;
+  std::shared_ptr<const Adapter> adapter;
   std::vector<Question> questions;  // of the shard
   nlohmann::ordered_json settings;  // all that the samples depend on
 

@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/rollout_setup.h"
+#include "eval/results.h"
 #include "eval/run_log.h"
 
 namespace pith::cli {
@@ -58,8 +59,9 @@ class SampleWriter : public RolloutObserver {
 
   // Takes up what an earlier run has finished.
   Status open(const std::string& path, const json& settings) {
-    PITH_TRY(log_, RunLog::open(path, settings, [this](const json& entry) -> Status {
-               done_.insert({entry.value("question", -1), entry.value("sample", -1)});
+    PITH_TRY(log_, RunLog::open(path, settings, [&](const json& entry) -> Status {
+               PITH_TRY(const SampleKey key, key_from_json(entry, path));
+               done_.insert(key);
                return {};
              }));
     show();

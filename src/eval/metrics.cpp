@@ -11,6 +11,8 @@
 namespace pith {
 namespace {
 
+using json = nlohmann::ordered_json;
+
 constexpr uint64_t kSubsetSeed = 1;
 constexpr uint64_t kBootstrapSeed = 2;
 
@@ -205,7 +207,7 @@ const Estimate* find(const Summary& summary, std::string_view name, int k) {
 
 Result<Comparison> compare(const EvalRun& a, const EvalRun& b) {
   for (const char* name : {"task", "data_sha256"}) {
-    if (a.settings.value(name, "") != b.settings.value(name, "")) {
+    if (a.settings.value(name, json()) != b.settings.value(name, json())) {
       return fail(ErrorCode::usage, "the two runs have different questions (different: {})", name);
     }
   }

@@ -1,8 +1,8 @@
 #include "eval/results.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
+#include <stdexcept>
 
 #include "eval/run_log.h"
 
@@ -29,7 +29,13 @@ FinishReason finish_reason_from(std::string_view name) {
   return FinishReason::stop;
 }
 
-// Throws json::exception for what is not there or of another type.
+// The readers throw std::exception for what is not there, of another type, or not
+// possible.
+
+void require(bool condition, const char* what) {
+  if (!condition) throw std::invalid_argument(what);
+}
+
 SampleResult read_sample(const json& object) {
   SampleResult sample;
   const json& answer = object.at("answer");
@@ -38,7 +44,13 @@ SampleResult read_sample(const json& object) {
   sample.tokens = object.at("tokens").get<int32_t>();
   sample.score = object.at("score").get<double>();
   sample.finish_reason = finish_reason_from(object.at("finish_reason").get<std::string>());
+  require(sample.tokens >= 0, "a sample has a negative number of tokens");
+  require(sample.score > 0 && sample.score <= 1, "a sample's score is not from 0 to 1");
   return sample;
+}
+
+SampleKey read_key(const json& entry) {
+  return {entry.at("question").get<int32_t>(), entry.at("sample").get<int32_t>()};
 }
 
 QuestionResult read_question(const json& object) {
@@ -65,13 +77,17 @@ EvalRun read_run(const json& object) {
   run.shard.index = object.at("shard").at("index").get<int32_t>() - 1;
   run.shard.count = object.at("shard").at("count").get<int32_t>();
   run.seconds = object.at("seconds").get<double>();
+  require(run.settings.is_object(), "its settings are no object");
+  require(run.samples >= 1, "it has no samples");
+  require(run.shard.index >= 0 && run.shard.index < run.shard.count, "its shard cannot be");
   for (const json& question : object.at("results")) {
     run.questions.push_back(read_question(question));
-    if (run.questions.back().samples.size() != static_cast<size_t>(run.samples) ||
-        run.questions.back().greedy.has_value() != run.greedy) {
-      throw std::invalid_argument("a question has not all samples");
-    }
+    const QuestionResult& last = run.questions.back();
+    require(last.samples.size() == static_cast<size_t>(run.samples) &&
+                last.greedy.has_value() == run.greedy,
+            "a question has not all samples");
   }
+  require(!run.questions.empty(), "it has no questions");
   return run;
 }
 
@@ -95,6 +111,11 @@ json common_part(const EvalRun& run) {
   common["limit"] = run.limit;
   common["shards"] = run.shard.count;
   return common;
+}
+
+tl::unexpected<Error> bad_entry(const std::string& path, const std::exception& error) {
+  return fail(ErrorCode::corrupt, "{} has an entry that is no sample: {}", printable(path, 400),
+              printable(error.what()));
 }
 
 }  // namespace
@@ -124,12 +145,20 @@ json to_json(const EvalRun& run) {
   return object;
 }
 
-Result<SampleResult> sample_from_json(const json& object, const std::string& path) {
+Result<SampleKey> key_from_json(const json& entry, const std::string& path) {
   try {
-    return read_sample(object);
-  } catch (const json::exception& error) {
-    return fail(ErrorCode::corrupt, "{} holds no sample of ours: {}", printable(path, 400),
-                printable(error.what()));
+    return read_key(entry);
+  } catch (const std::exception& error) {
+    return bad_entry(path, error);
+  }
+}
+
+Result<LoggedSample> logged_sample_from_json(const json& entry, const std::string& path) {
+  try {
+    return LoggedSample{read_key(entry), entry.at("prompt_tokens").get<int32_t>(),
+                        entry.at("at_s").get<double>(), read_sample(entry)};
+  } catch (const std::exception& error) {
+    return bad_entry(path, error);
   }
 }
 

@@ -52,8 +52,18 @@ nlohmann::ordered_json to_json(const SampleResult& sample);
 nlohmann::ordered_json to_json(const EvalRun& run);
 
 // What to_json() wrote. Errors: corrupt, with `path`.
-Result<SampleResult> sample_from_json(const nlohmann::ordered_json& json, const std::string& path);
 Result<EvalRun> run_from_json(const nlohmann::ordered_json& json, const std::string& path);
+
+// An entry of a run's log (docs/eval.md). Errors: corrupt, with `path`.
+struct LoggedSample {
+  SampleKey key;
+  int32_t prompt_tokens = 0;
+  double at_s = 0;  // seconds of the run until then
+  SampleResult result;
+};
+Result<SampleKey> key_from_json(const nlohmann::ordered_json& entry, const std::string& path);
+Result<LoggedSample> logged_sample_from_json(const nlohmann::ordered_json& entry,
+                                             const std::string& path);
 
 // One run of all shards, which must be complete. Seconds are added up. Errors: usage
 // (shards of different runs, with what differs; a shard that is missing or there twice).

@@ -61,8 +61,9 @@ class Drawing : public ScheduleObserver {
     messages.push_back({Role::user, question.text});
     PITH_TRY(const RenderedPrompt rendered, render_chat(model_.chat_template, messages));
 
+    EncodedPrompt encoded = encode_prompt(*model_.tokenizer, rendered);
     PromptJob job;
-    job.prompt = encode_prompt(*model_.tokenizer, rendered).ids;
+    job.prompt = encoded.ids;
     PITH_TRY(job.plan, plan_for(question, job.prompt.size()));
     for (const int32_t sample : samples) {
       if (sample == kGreedySample) {
@@ -72,7 +73,7 @@ class Drawing : public ScheduleObserver {
       }
     }
     jobs_.push_back(std::move(job));
-    asked_.push_back({&question, prompt_text(rendered), std::move(samples)});
+    asked_.push_back({&question, prompt_text(rendered), std::move(encoded), std::move(samples)});
     return {};
   }
 
@@ -83,6 +84,7 @@ class Drawing : public ScheduleObserver {
     engine_options.context_tokens = context_tokens_;
     engine_options.kv_tokens = kv_tokens_needed(jobs_, options_.parallel);
     PITH_TRY(const auto engine, Engine::create(model_.model, *model_.pool, engine_options));
+    if (model_.adapter != nullptr) PITH_TRY_VOID(use_adapter(*engine));
     return run_schedule(*engine, *model_.tokenizer, jobs_, options_.parallel, *this);
   }
 
@@ -90,8 +92,17 @@ class Drawing : public ScheduleObserver {
   struct Asked {
     const Question* question;
     std::string prompt;
+    EncodedPrompt encoded;
     std::vector<int32_t> samples;  // their numbers
   };
+
+  Status use_adapter(Engine& engine) {
+    const AdapterId adapter = engine.add_adapter(model_.adapter);
+    for (size_t job = 0; job < jobs_.size(); ++job) {
+      PITH_TRY(jobs_[job].adapter, adapter_use(engine, adapter, asked_[job].encoded));
+    }
+    return {};
+  }
 
   Status on_sample(size_t job, size_t sample, const Branch& branch) override {
     const Asked& asked = asked_[job];

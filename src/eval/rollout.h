@@ -17,6 +17,7 @@
 #include "engine/engine.h"
 #include "eval/scheduler.h"
 #include "eval/task.h"
+#include "model/adapter.h"
 #include "model/model.h"
 #include "reason/branch.h"
 #include "text/chat_template.h"
@@ -48,12 +49,13 @@ struct RolloutOptions {
   KvType kv_type = KvType::int16;
 };
 
-// A model that is ready to run; all borrowed.
+// A model that is ready to run; what is no shared pointer is borrowed.
 struct RolloutModel {
   std::shared_ptr<const Model> model;
   ThreadPool* pool = nullptr;
   const Tokenizer* tokenizer = nullptr;
   ChatTemplate chat_template = ChatTemplate::chatml;
+  std::shared_ptr<const Adapter> adapter;  // that writes the answers; null: none
 };
 
 // A finished sample; all borrowed, valid during the call that hands it over.
@@ -80,7 +82,7 @@ using SampleKey = std::pair<int32_t, int32_t>;
 // bit, whatever `parallel`, the number of samples and the other questions are.
 //
 // Errors: usage (an option out of range), exhausted (a question that the context has no
-// room for, by its id; memory), cancelled, those of the observer.
+// room for, by its id; memory), those of adapter_use(), cancelled, those of the observer.
 Status draw_rollouts(const RolloutModel& model, std::span<const Question> questions,
                      const RolloutOptions& options, const std::set<SampleKey>& done,
                      RolloutObserver& observer);
@@ -88,8 +90,8 @@ Status draw_rollouts(const RolloutModel& model, std::span<const Question> questi
 // How many samples the options ask for.
 int64_t count_samples(std::span<const Question> questions, const RolloutOptions& options);
 
-// All that a sample's bits depend on, but for the model and the questions: what two
-// runs must share to be parts of one.
+// All that a sample's bits depend on, but for the model, its adapter and the questions:
+// what two runs must share to be parts of one.
 nlohmann::ordered_json sample_settings(const RolloutModel& model, const RolloutOptions& options);
 
 }  // namespace pith

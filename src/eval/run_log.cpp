@@ -91,12 +91,11 @@ double json_number(float value) {
 }
 
 std::string differing_settings(const json& a, const json& b) {
+  json both = a;
+  both.update(b);
   std::vector<std::string> names;
-  for (const auto& [name, value] : a.items()) {
-    if (!b.contains(name) || b[name] != value) names.push_back(printable(name, 40));
-  }
-  for (const auto& [name, value] : b.items()) {
-    if (!a.contains(name)) names.push_back(printable(name, 40));
+  for (const auto& [name, value] : both.items()) {
+    if (a.value(name, json()) != b.value(name, json())) names.push_back(printable(name, 40));
   }
   return fmt::format("{}", fmt::join(names, ", "));
 }

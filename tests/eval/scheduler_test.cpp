@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "reason/self_consistency.h"
 #include "reason/tiny_reasoner.h"
 
 namespace pith {
@@ -72,7 +73,7 @@ TEST_F(SchedulerTest, SamplesAreTheSameWhateverRunsBeside) {
   const TinyReasoner first;
   add_jobs(first.tokenizer, 24, /*force_answer=*/true);
   Samples expected;
-  for (const int32_t parallel : {1, 2, 16, 32}) {
+  for (const int32_t parallel : {1, 3, 16}) {
     const TinyReasoner tiny(options_for(jobs, parallel), parallel == 16 ? 2 : 1);
     Collector collector;
     testing::must(run_schedule(*tiny.engine, tiny.tokenizer, jobs, parallel, collector));
@@ -80,6 +81,24 @@ TEST_F(SchedulerTest, SamplesAreTheSameWhateverRunsBeside) {
     if (parallel == 1) expected = collector.samples;
     EXPECT_EQ(collector.samples, expected) << parallel;
     EXPECT_EQ(tiny.engine->free_kv_tokens(), tiny.engine->options().kv_tokens) << "a leak";
+  }
+}
+
+TEST_F(SchedulerTest, SamplesAreThoseOfSelfConsistency) {
+  const TinyReasoner tiny;
+  add_jobs(tiny.tokenizer, 24, /*force_answer=*/true);
+  Collector collector;
+  testing::must(run_schedule(*tiny.engine, tiny.tokenizer, jobs, 5, collector));
+  SelfConsistencyOptions options;
+  options.branches = static_cast<int32_t>(jobs[3].samples.size());
+  options.budget_tokens = plan.budget_tokens;
+  options.sampling = sampling;
+  options.first_stream = jobs[3].samples[0].stream;
+  DecodeObserver observer;
+  const auto result =
+      self_consistency(*tiny.engine, tiny.tokenizer, jobs[3].prompt, options, observer).value();
+  for (size_t i = 0; i < result.branches.size(); ++i) {
+    EXPECT_EQ((collector.samples[{3, i}].text), result.branches[i].text);
   }
 }
 
