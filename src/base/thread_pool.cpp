@@ -8,6 +8,7 @@
 #include <fstream>
 #include <limits>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -127,7 +128,11 @@ ThreadPool::ThreadPool(int threads) {
   PITH_CHECK(threads >= 1);
   impl_ = std::make_unique<Impl>(static_cast<size_t>(threads));
   impl_->workers.reserve(static_cast<size_t>(threads - 1));
-  for (int i = 1; i < threads; ++i) impl_->workers.emplace_back([this, i] { impl_->serve(i); });
+  try {
+    for (int i = 1; i < threads; ++i) impl_->workers.emplace_back([this, i] { impl_->serve(i); });
+  } catch (const std::system_error&) {
+    // The shares of threads that could not be started are taken by the others.
+  }
 }
 
 ThreadPool::~ThreadPool() {

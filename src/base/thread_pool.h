@@ -16,7 +16,9 @@ namespace pith {
 // does not run just now takes no piece and holds nobody up.
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads);  // 1 or more (CHECKed)
+  // 1 or more (CHECKed). Where the system gives no more threads, it is those that
+  // could be had.
+  explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
