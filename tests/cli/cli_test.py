@@ -8,7 +8,7 @@ import unittest
 from python_case import PITH, PithTest, main
 from tiny_case import FAMILIES, TinyTest
 
-COMMANDS = ("ask", "bench", "chat", "list", "perplexity", "pull", "rm", "show", "tokenize")
+COMMANDS = ("ask", "bench", "chat", "eval", "list", "perplexity", "pull", "rm", "sample", "show", "tokenize")
 # The commands that open a model given by -m.
 MODEL_COMMANDS = {
     "ask": ["question"],
