@@ -154,7 +154,7 @@ def main():
     parser.add_argument("--text", type=Path, action="append", required=True)
     parser.add_argument("--context", type=int, default=512, help="tokens of a window [512]")
     parser.add_argument("--windows", type=int, default=10, help="windows in all [10]")
-    parser.add_argument("--kv", nargs="+", choices=KV_TYPES, default=["f16", "f32"])
+    parser.add_argument("--kv", nargs="+", choices=KV_TYPES, default=["int16", "f16", "f32"])
     parser.add_argument("--float", action="store_true", help="also against float32")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--folder", help="for large temporary files")

@@ -2,7 +2,7 @@
 // with other engines (compare_logits.py).
 //
 // IDS are token ids in decimal. Each CONTEXT of them is a sequence of its own. LOGITS are
-// float32, [tokens, vocabulary]. KV is f16, f32 or int8: the type of keys and values.
+// float32, [tokens, vocabulary]. KV is int16, f16, f32 or int8: the type of keys and values.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -61,7 +61,7 @@ int run(int argc, char** argv) {
       {"f16", KvType::f16}, {"int16", KvType::int16}, {"f32", KvType::f32}, {"int8", KvType::int8}};
   const int32_t context = argc == 4 ? std::atoi(argv[2]) : 0;
   if (argc != 4 || context < 1 || !kv_types.contains(argv[3])) {
-    fmt::print(stderr, "usage: dump_logits MODEL CONTEXT f16|f32|int8 < IDS > LOGITS\n");
+    fmt::print(stderr, "usage: dump_logits MODEL CONTEXT int16|f16|f32|int8 < IDS > LOGITS\n");
     return 2;
   }
   const Status status = dump(argv[1], context, kv_types.at(argv[3]));

@@ -5,7 +5,12 @@ import ctypes
 import llama_cpp
 import numpy as np
 
-KV_TYPES = {"f32": llama_cpp.GGML_TYPE_F32, "f16": llama_cpp.GGML_TYPE_F16}
+# Of pith; llama.cpp, which has no 16-bit integers, gets fp16 in their place.
+KV_TYPES = {
+    "f32": llama_cpp.GGML_TYPE_F32,
+    "f16": llama_cpp.GGML_TYPE_F16,
+    "int16": llama_cpp.GGML_TYPE_F16,
+}
 
 
 @llama_cpp.llama_log_callback
