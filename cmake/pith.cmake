@@ -39,14 +39,25 @@ function(pith_library name)
   target_link_libraries(pith_${name} PUBLIC pith_flags ${ARG_DEPENDS})
 endfunction()
 
+# pith_cold(TARGET): code that takes longer to compile than to run.
+function(pith_cold target)
+  if(PITH_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  else()
+    target_compile_options(${target} PRIVATE -O1)
+  endif()
+endfunction()
+
 # pith_test(NAME SOURCES a.cpp ... DEPENDS pith_base ... [LABELS model]): a GoogleTest
 # binary, each of its tests known to CTest. The label "model" marks tests that need
 # the real models of the store (`./check` fetches them).
+set(PITH_TEST_DEFINITIONS PITH_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
 function(pith_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE pith_flags ${ARG_DEPENDS} GTest::gtest GTest::gtest_main)
-  target_compile_definitions(${name} PRIVATE PITH_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
+  target_compile_definitions(${name} PRIVATE ${PITH_TEST_DEFINITIONS})
+  target_precompile_headers(${name} REUSE_FROM pith_test_headers)
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}")
 endfunction()
