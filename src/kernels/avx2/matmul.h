@@ -22,52 +22,82 @@ PITH_INLINE void prefetch(const uint8_t* p) {
   }
 }
 
-// The 32 stored weights of 16 outputs as 8 x 64 bytes (tensor/packed.h).
+// Of the 32 stored weights of 16 outputs (tensor/packed.h) those of 8 outputs, as vectors of
+// bytes. p points to the block, for the last 8 outputs 32 bytes behind.
+template <int Bits>
+PITH_INLINE void unpack_half(const uint8_t* p, __m256i w[8]) {
+  if constexpr (Bits >= 4) {
+    const __m256i nibble = _mm256_set1_epi8(15);
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      const __m256i both = load(p + 64 * j);
+      w[j] = _mm256_and_si256(both, nibble);
+      w[j + 4] = _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble);
+    }
+  }
+  if constexpr (Bits == 5) {
+    const __m256i high = load(p + 256);
+    const __m256i sixteen = _mm256_set1_epi8(16);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) {
+      const __m256i shifted =
+          j <= 4 ? _mm256_slli_epi16(high, 4 - j) : _mm256_srli_epi16(high, j - 4);
+      w[j] = _mm256_or_si256(w[j], _mm256_and_si256(shifted, sixteen));
+    }
+  }
+  if constexpr (Bits == 6) {
+    const __m256i mask = _mm256_set1_epi8(0x30);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) {
+      const __m256i high = load(p + 256 + 64 * (j / 4));
+      const int at = j % 4 * 2;
+      const __m256i shifted =
+          at <= 4 ? _mm256_slli_epi16(high, 4 - at) : _mm256_srli_epi16(high, at - 4);
+      w[j] = _mm256_or_si256(w[j], _mm256_and_si256(shifted, mask));
+    }
+  }
+  if constexpr (Bits == 2) {
+    const __m256i mask = _mm256_set1_epi8(3);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) {
+      w[j] = _mm256_and_si256(_mm256_srli_epi16(load(p + 64 * (j / 4)), j % 4 * 2), mask);
+    }
+  }
+}
+
+// A whole block as 8 x 64 bytes.
 template <int Bits>
 PITH_INLINE void unpack_block(const uint8_t* p, uint8_t* out) {
   prefetch<Bits>(p);
 #pragma GCC unroll 2
   for (int half = 0; half < 64; half += 32) {
-    __m256i w[8] = {};
-    if constexpr (Bits >= 4) {
-      const __m256i nibble = _mm256_set1_epi8(15);
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) {
-        const __m256i both = load(p + 64 * j + half);
-        w[j] = _mm256_and_si256(both, nibble);
-        w[j + 4] = _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble);
-      }
-    }
-    if constexpr (Bits == 5) {
-      const __m256i high = load(p + 256 + half);
-      const __m256i sixteen = _mm256_set1_epi8(16);
-#pragma GCC unroll 8
-      for (int j = 0; j < 8; ++j) {
-        const __m256i shifted =
-            j <= 4 ? _mm256_slli_epi16(high, 4 - j) : _mm256_srli_epi16(high, j - 4);
-        w[j] = _mm256_or_si256(w[j], _mm256_and_si256(shifted, sixteen));
-      }
-    }
-    if constexpr (Bits == 6) {
-      const __m256i mask = _mm256_set1_epi8(0x30);
-#pragma GCC unroll 8
-      for (int j = 0; j < 8; ++j) {
-        const __m256i high = load(p + 256 + 64 * (j / 4) + half);
-        const int at = j % 4 * 2;
-        const __m256i shifted =
-            at <= 4 ? _mm256_slli_epi16(high, 4 - at) : _mm256_srli_epi16(high, at - 4);
-        w[j] = _mm256_or_si256(w[j], _mm256_and_si256(shifted, mask));
-      }
-    }
-    if constexpr (Bits == 2) {
-      const __m256i mask = _mm256_set1_epi8(3);
-#pragma GCC unroll 8
-      for (int j = 0; j < 8; ++j) {
-        w[j] = _mm256_and_si256(_mm256_srli_epi16(load(p + 64 * (j / 4) + half), j % 4 * 2), mask);
-      }
-    }
+    __m256i w[8];
+    unpack_half<Bits>(p + half, w);
 #pragma GCC unroll 8
     for (int j = 0; j < 8; ++j) store(out + 64 * j + half, w[j]);
+  }
+}
+
+// What add_run() does with a block of a single row, whose weights need not be kept.
+// scales_of(j): of the run that begins with vector j.
+template <int Bits, int Run, class Scales>
+PITH_INLINE void add_packed(const uint8_t* p, const int8_t* q, const Scales& scales_of,
+                            __m256i out[2]) {
+  prefetch<Bits>(p);
+#pragma GCC unroll 2
+  for (int half = 0; half < 2; ++half) {
+    __m256i w[8];
+    unpack_half<Bits>(p + 32 * half, w);
+#pragma GCC unroll 4
+    for (int begin = 0; begin < 8; begin += Run) {
+      __m256i sum = _mm256_maddubs_epi16(w[begin], broadcast4(q + 4 * begin));
+#pragma GCC unroll 8
+      for (int j = begin + 1; j < begin + Run; ++j) {
+        sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(w[j], broadcast4(q + 4 * j)));
+      }
+      const __m256i scales = load(scales_of(begin) + 16 * half);
+      out[half] = _mm256_add_epi32(out[half], _mm256_madd_epi16(sum, scales));
+    }
   }
 }
 
@@ -83,7 +113,8 @@ struct SuperChunk {
   // formats with an offset the scales again.
   alignas(32) int16_t sum_factors[groups / 2][kTileOutputs][2];
 
-  PITH_INLINE explicit SuperChunk(const uint8_t* tile) {
+  // The weights only if they are asked for: a single row reads the tile's.
+  PITH_INLINE SuperChunk(const uint8_t* tile, bool with_weights) {
     const uint8_t* packed_scales = tile + 64;
     const uint8_t* minimums = packed_scales + groups * kTileOutputs;
     for (int g = 0; g < groups; ++g) {
@@ -102,6 +133,7 @@ struct SuperChunk {
         store(sum_factors[pair][8], widen(_mm_unpackhi_epi8(even, odd)));
       }
     }
+    if (!with_weights) return;
     const uint8_t* packed = tile + super_header_bytes(F);
     for (int b = 0; b < kChunkBlocks; ++b) {
       unpack_block<info.bits>(packed + b * block_bytes(F),
@@ -127,7 +159,7 @@ struct RowGroup {
   float (*acc)[kTileOutputs];  // [Rows, 16], the result so far
 };
 
-template <PackedFormat F, int Rows>
+template <PackedFormat F, int Rows, bool Packed>
 void super_rows(const SuperChunk<F>& chunk, const uint8_t* tile, const RowGroup& a) {
   constexpr PackedFormatInfo info = packed_info(F);
   constexpr int run =
@@ -137,10 +169,17 @@ void super_rows(const SuperChunk<F>& chunk, const uint8_t* tile, const RowGroup&
   const int8_t* q = a.q;
   const uint8_t* w = chunk.weights;
   for (int b = 0; b < kChunkBlocks; ++b, q += a.stride * kBlockInputs, w += 512) {
+    const auto scales_of = [&](int j) {
+      return chunk.scales[(b * kBlockInputs + j * 4) / info.group][0];
+    };
+    if constexpr (Packed) {
+      const uint8_t* packed = tile + super_header_bytes(F) + b * block_bytes(F);
+      add_packed<info.bits, run>(packed, q, scales_of, scaled[0]);
+      continue;
+    }
 #pragma GCC unroll 4
-    for (int begin = 0; begin < 8; begin += run) {
-      const int group = (b * kBlockInputs + begin * 4) / info.group;
-      add_run<run, Rows>(w + 64 * begin, q + 4 * begin, chunk.scales[group][0], scaled);
+    for (int j = 0; j < 8; j += run) {
+      add_run<run, Rows>(w + 64 * j, q + 4 * j, scales_of(j), scaled);
     }
   }
 #pragma GCC unroll 3
@@ -169,18 +208,21 @@ void super_rows(const SuperChunk<F>& chunk, const uint8_t* tile, const RowGroup&
   }
 }
 
-// Dot products of a block of 32 inputs, without offset.
-template <int Bits, int Rows>
-PITH_INLINE void dot_block(const uint8_t* w, const int8_t* q, __m256i dot[Rows][2]) {
+alignas(32) constexpr int16_t kOnes[kTileOutputs * 2] = {
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+// Dot products of a block of 32 inputs, without offset. w: unpacked; packed: as stored.
+template <int Bits, int Rows, bool Packed>
+PITH_INLINE void dot_block(const uint8_t* w, const uint8_t* packed, const int8_t* q,
+                           __m256i dot[Rows][2]) {
   constexpr int run = run_length(Bits);
-  alignas(32) static constexpr int16_t kOnes[kTileOutputs * 2] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                                                  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                                                  1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
   for (int m = 0; m < Rows; ++m) dot[m][0] = dot[m][1] = _mm256_setzero_si256();
-#pragma GCC unroll 4
-  for (int begin = 0; begin < 8; begin += run) {
-    add_run<run, Rows>(w + 64 * begin, q + 4 * begin, kOnes, dot);
+  if constexpr (Packed) {
+    return add_packed<Bits, run>(
+        packed, q, [](int) { return kOnes; }, dot[0]);
   }
+#pragma GCC unroll 4
+  for (int j = 0; j < 8; j += run) add_run<run, Rows>(w + 64 * j, q + 4 * j, kOnes, dot);
 }
 
 // The same for weights of 8 bits, stored + 128, as signed ones: |w| times a with
@@ -206,22 +248,23 @@ PITH_INLINE void dot_block_s8(const uint8_t* stored, const int8_t* q, __m256i do
   }
 }
 
-// Up to kChunkBlocks blocks of an s format: `scales` and `minimums` are theirs.
-template <PackedFormat F, int Rows>
-void simple_rows(const uint8_t* w, const uint8_t* scales, const uint8_t* minimums, size_t blocks,
-                 const RowGroup& a) {
+// Up to kChunkBlocks blocks of an s format: `scales` and `minimums` are theirs. w: unpacked,
+// packed: as stored; the same for weights of 8 bits.
+template <PackedFormat F, int Rows, bool Packed>
+void simple_rows(const uint8_t* w, const uint8_t* packed, const uint8_t* scales,
+                 const uint8_t* minimums, size_t blocks, const RowGroup& a) {
   constexpr PackedFormatInfo info = packed_info(F);
   __m256 sum[Rows][2];
   for (int m = 0; m < Rows; ++m) {
     for (int half = 0; half < 2; ++half) sum[m][half] = _mm256_load_ps(a.acc[m] + half * 8);
   }
-  for (size_t b = 0; b < blocks; ++b, w += 512) {
+  for (size_t b = 0; b < blocks; ++b, w += 512, packed += block_bytes(F)) {
     const size_t cell = b * a.stride;
     __m256i dot[Rows][2];
     if constexpr (info.bits == 8) {
       dot_block_s8<Rows>(w, a.q + cell * kBlockInputs, dot);
     } else {
-      dot_block<info.bits, Rows>(w, a.q + cell * kBlockInputs, dot);
+      dot_block<info.bits, Rows, Packed>(w, packed, a.q + cell * kBlockInputs, dot);
     }
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
@@ -247,16 +290,18 @@ void simple_rows(const uint8_t* w, const uint8_t* scales, const uint8_t* minimum
   }
 }
 
-// Calls f.template operator()<Rows>(m) for the rows of a panel in groups.
+// Calls f.template operator()<Rows, Packed>(m) for the rows of a panel in groups; Packed,
+// where there is but one row.
 template <class F>
 PITH_INLINE void for_row_groups(size_t rows, const F& f) {
+  if (rows == 1) return f.template operator()<1, true>(0);
   size_t m = 0;
-  for (; m + kGroupRows <= rows; m += kGroupRows) f.template operator()<kGroupRows>(m);
+  for (; m + kGroupRows <= rows; m += kGroupRows) f.template operator()<kGroupRows, false>(m);
   switch (rows - m) {
     case 1:
-      return f.template operator()<1>(m);
+      return f.template operator()<1, false>(m);
     case 2:
-      return f.template operator()<2>(m);
+      return f.template operator()<2, false>(m);
     default:
       return;
   }
@@ -271,15 +316,15 @@ void super_panel(const uint8_t* tile, const MatmulArgs& args, size_t first, size
   const QuantizedRows& all = args.quantized;
   const int16_t* sums = (group == 16 ? all.sums16 : all.sums32) + first * n / group;
   for (size_t s = 0; s < n / kSuperInputs; ++s, tile += super_bytes(F)) {
-    const SuperChunk<F> chunk(tile);
-    for_row_groups(rows, [&]<int Rows>(size_t m) {
+    const SuperChunk<F> chunk(tile, rows > 1);
+    for_row_groups(rows, [&]<int Rows, bool Packed>(size_t m) {
       RowGroup a{};
       a.stride = rows;
       a.q = all.q + first * n + (s * kChunkBlocks * rows + m) * kBlockInputs;
       a.scales = all.scales + first * (n / kSuperInputs) + s * rows + m;
       a.sums = sums + s * (kSuperInputs / group) * rows + 2 * m;
       a.acc = acc + m;
-      super_rows<F, Rows>(chunk, tile, a);
+      super_rows<F, Rows, Packed>(chunk, tile, a);
     });
   }
 }
@@ -295,16 +340,15 @@ void simple_panel(const uint8_t* tile, const MatmulArgs& args, size_t first, siz
   alignas(32) uint8_t unpacked[kSuperInputs * kTileOutputs];
   for (size_t b0 = 0; b0 < blocks; b0 += kChunkBlocks) {
     const size_t count = blocks - b0 < kChunkBlocks ? blocks - b0 : kChunkBlocks;
-    const uint8_t* w = packed + b0 * block_bytes(F);
-    if constexpr (bits < 8) {
-      for (size_t b = 0; b < count; ++b) {
-        unpack_block<bits>(w + b * block_bytes(F), unpacked + b * kBlockInputs * kTileOutputs);
+    const uint8_t* stored = packed + b0 * block_bytes(F);
+    for (size_t b = 0; b < count; ++b) {
+      const uint8_t* block = stored + b * block_bytes(F);
+      if constexpr (bits == 8) prefetch<bits>(block);
+      if constexpr (bits < 8) {
+        if (rows > 1) unpack_block<bits>(block, unpacked + b * kBlockInputs * kTileOutputs);
       }
-      w = unpacked;
-    } else {
-      for (size_t b = 0; b < count; ++b) prefetch<bits>(w + b * block_bytes(F));
     }
-    for_row_groups(rows, [&]<int Rows>(size_t m) {
+    for_row_groups(rows, [&]<int Rows, bool Packed>(size_t m) {
       const size_t cell = first * blocks + b0 * rows + m;
       RowGroup a{};
       a.stride = rows;
@@ -313,7 +357,8 @@ void simple_panel(const uint8_t* tile, const MatmulArgs& args, size_t first, siz
       a.neg_sums = all.neg_sums + cell;
       a.scaled_sums = all.scaled_sums + cell;
       a.acc = acc + m;
-      simple_rows<F, Rows>(w, tile + b0 * 32, minimums + b0 * 32, count, a);
+      simple_rows<F, Rows, Packed>(bits == 8 ? stored : unpacked, stored, tile + b0 * 32,
+                                   minimums + b0 * 32, count, a);
     });
   }
 }
@@ -329,7 +374,7 @@ template <PackedFormat F>
 void float_panel(const uint8_t* tile, const MatmulArgs& args, size_t first, size_t rows,
                  float (*acc)[kTileOutputs]) {
   constexpr size_t bytes = static_cast<size_t>(packed_info(F).bits) / 8;
-  for_row_groups(rows, [&]<int Rows>(size_t m0) {
+  for_row_groups(rows, [&]<int Rows, bool>(size_t m0) {
     const float* x = args.floats + (first + m0) * args.inputs;
     __m256 sum[Rows][2] = {};
     for (size_t i = 0; i < args.inputs; ++i) {
