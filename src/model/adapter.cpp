@@ -257,7 +257,7 @@ Result<std::shared_ptr<const Adapter>> Adapter::load(const AdapterSource& source
       adapter->rank_ = std::max(adapter->rank_, source.rank(layer, static_cast<LayerMatrix>(i)));
     }
   }
-  PITH_TRY(adapter->arena_, Pages::allocate(bytes));
+  PITH_TRY(adapter->arena_, Pages::allocate(bytes, "the adapter"));
   Packer packer(type, adapter->arena_.data(), pool);
   for (int32_t layer = 0; layer < config.layers; ++layer) {
     for (int g = 0; g < kMatrixGroups; ++g) {

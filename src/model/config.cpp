@@ -182,7 +182,7 @@ Status read_rope(const Keys& keys, ModelConfig& config) {
   }
   const int32_t pairs = config.head_size / 2;
   PITH_TRY(const float factor, read_linear_scaling(keys));
-  if (const GgufTensor* tensor = keys.file().find_tensor("rope_freqs.weight")) {
+  if (const GgufTensor* tensor = keys.file().find_tensor(kRopeDivisorsTensor)) {
     PITH_TRY(config.rope_divisors, read_divisors(keys, *tensor, pairs));
   } else if (factor != 1.0f) {
     config.rope_divisors.assign(static_cast<size_t>(pairs), 1.0f);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -35,6 +36,9 @@ struct ModelConfig {
   int32_t query_width() const { return query_heads * head_size; }  // H * D
   int32_t kv_width() const { return kv_heads * head_size; }        // G * D
 };
+
+// The tensor with Llama 3's divisors, which are read with the configuration.
+inline constexpr std::string_view kRopeDivisorsTensor = "rope_freqs.weight";
 
 // Errors: unsupported (architecture, named with the list of those we run),
 // corrupt (a size missing, zero, absurd or contradicting another).

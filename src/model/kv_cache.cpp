@@ -55,7 +55,8 @@ Result<KvCache> KvCache::create(const ModelConfig& config, KvType type, int32_t 
   cache.head_size_ = static_cast<size_t>(config.head_size);
   cache.head_bytes_ = bytes_per_head(cache.head_size_, type);
   cache.block_bytes_ = block_bytes(config, type);
-  PITH_TRY(cache.pages_, Pages::allocate(cache.block_bytes_ * static_cast<size_t>(blocks)));
+  PITH_TRY(cache.pages_,
+           Pages::allocate(cache.block_bytes_ * static_cast<size_t>(blocks), "keys and values"));
   cache.references_.assign(static_cast<size_t>(blocks), 0);
   for (BlockId block = blocks - 1; block >= 0; --block) cache.free_.push_back(block);
   return cache;

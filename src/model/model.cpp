@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include "base/cpu.h"
@@ -49,7 +50,21 @@ class Loader {
                   printable(file_.path()), name, fmt::join(tensor->shape, ", "),
                   fmt::join(shape, ", "));
     }
+    used_.insert(name);
     return tensor;
+  }
+
+  // A tensor that nobody asked for would be part of the model's function: its result
+  // without it would be wrong.
+  Status refuse_others() const {
+    for (const GgufTensor& tensor : file_.tensors()) {
+      if (used_.contains(tensor.name) || tensor.name == kRopeDivisorsTensor) continue;
+      return fail(
+          ErrorCode::unsupported,
+          "{}: this model has a tensor {}, a variant of its architecture that cannot be run",
+          printable(file_.path()), printable(tensor.name));
+    }
+    return {};
   }
 
   const std::vector<Job>& jobs() const { return jobs_; }
@@ -58,6 +73,7 @@ class Loader {
   const GgufFile& file_;
   ModelWeights& weights_;
   std::vector<Job> jobs_;
+  std::set<std::string> used_;
 };
 
 Status collect_layer(Loader& loader, const ModelConfig& config, int32_t index,
@@ -128,14 +144,14 @@ void pack_all(const GgufFile& file, const std::vector<Job>& jobs, ModelWeights& 
 
 }  // namespace
 
-Result<Pages> Pages::allocate(size_t bytes) {
+Result<Pages> Pages::allocate(size_t bytes, std::string_view what) {
   Pages pages;
   if (bytes == 0) return pages;
   void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (data == MAP_FAILED) {
-    return fail(ErrorCode::exhausted, "{:.1f} GB of memory cannot be had",
-                static_cast<double>(bytes) * 1e-9);
+    return fail(ErrorCode::exhausted, "{:.1f} GB of memory for {} cannot be had",
+                static_cast<double>(bytes) * 1e-9, what);
   }
   madvise(data, bytes, MADV_HUGEPAGE);  // a hint: without it, more TLB misses
   pages.data_ = static_cast<uint8_t*>(data);
@@ -171,10 +187,11 @@ Result<std::shared_ptr<const Model>> Model::load(std::shared_ptr<const GgufFile>
   ModelWeights& weights = *model->weights_;
   Loader loader(*model->file_, weights);
   PITH_TRY_VOID(collect(loader, model->config_, weights));
+  PITH_TRY_VOID(loader.refuse_others());
   const size_t bytes =
       std::accumulate(loader.jobs().begin(), loader.jobs().end(), size_t{0},
                       [](size_t sum, const Job& job) { return sum + job.matrix->bytes(); });
-  PITH_TRY(weights.arena, Pages::allocate(bytes));
+  PITH_TRY(weights.arena, Pages::allocate(bytes, "the weights"));
   pack_all(*model->file_, loader.jobs(), weights, pool, progress);
   return model;
 }

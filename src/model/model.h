@@ -20,7 +20,8 @@ class Model {
   // Packs the weights of `file` for the ISA in use (base/cpu.h), on the threads
   // of `pool`. `progress`, if any, is called with a share in [0, 1] from the
   // calling thread. Errors: those of read_model_config; corrupt (a tensor
-  // missing or of the wrong shape, named); exhausted (memory).
+  // missing or of the wrong shape, named); unsupported (a tensor that the architecture
+  // does not have, named); exhausted (memory).
   static Result<std::shared_ptr<const Model>> load(
       std::shared_ptr<const GgufFile> file, ThreadPool& pool,
       const std::function<void(double)>& progress = {});

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "io/gguf.h"
@@ -43,8 +44,8 @@ struct LayerWeights {
 // Zeroed pages from the operating system, huge where it has them. Move-only.
 class Pages {
  public:
-  // Errors: exhausted.
-  static Result<Pages> allocate(size_t bytes);
+  // Errors: exhausted, saying that the memory is for `what`.
+  static Result<Pages> allocate(size_t bytes, std::string_view what);
   Pages() = default;
   Pages(Pages&& other) noexcept;
   Pages& operator=(Pages&& other) noexcept;

@@ -181,6 +181,19 @@ std::vector<DType> all_types() {
   return types;
 }
 
+// Without its bias a layer's result would be another one.
+TEST(TinyModel, RefusesATensorThatItsArchitectureDoesNotHave) {
+  const std::vector<float> bias(64, 0.5f);
+  GgufWriter writer = tiny_model(tiny_spec("llama3"));
+  const std::vector<uint8_t> bytes = writer.floats("blk.0.attn_output.bias", {64}, bias).bytes();
+  ThreadPool pool(1);
+  auto file = std::make_shared<const GgufFile>(GgufFile::parse(bytes, "tiny.gguf").value());
+  const auto model = Model::load(file, pool);
+  ASSERT_FALSE(model);
+  EXPECT_EQ(model.error().code, ErrorCode::unsupported);
+  EXPECT_NE(model.error().message.find("blk.0.attn_output.bias"), std::string::npos);
+}
+
 INSTANTIATE_TEST_SUITE_P(AllTypes, QuantisedTest, ::testing::ValuesIn(all_types()),
                          [](const auto& param) {
                            return std::string(dtype_info(param.param).name);
