@@ -27,8 +27,6 @@
 namespace pith::cli {
 namespace {
 
-constexpr int32_t kMostBudget = 1 << 24;  // tokens; no context holds more
-
 struct AskOptions {
   RunOptions run;
   AdapterOptions adapter;

@@ -1,6 +1,5 @@
 // `pith bench`: the speed of prefill and of decoding several branches.
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -8,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/rng.h"
 #include "cli/adapter_options.h"
@@ -41,10 +41,6 @@ struct BenchRow {
   double tokens_per_second;
   double ms_per_step;
 };
-
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -104,9 +100,9 @@ class Bench {
     std::vector<double> seconds;
     for (int32_t i = 0; i <= options_.repeat; ++i) {
       const OwnedSequence sequence(engine_);
-      const double start = seconds_now();
+      const Clock::time_point start = Clock::now();
       PITH_TRY_VOID(read_prompt(engine_, sequence.id(), prompt_, observer_));
-      if (i > 0) seconds.push_back(seconds_now() - start);
+      if (i > 0) seconds.push_back(seconds_since(start));
     }
     const double each = median(seconds);
     return BenchRow{"prefill", 1, options_.prompt_tokens / each, each * 1e3};
@@ -124,7 +120,7 @@ class Bench {
                         /*want_logits=*/true, /*want_hidden=*/false, adapter_});
       }
       PITH_TRY_VOID(engine_.step(rows));  // copies the block that the branches share
-      const double start = seconds_now();
+      const Clock::time_point start = Clock::now();
       for (int32_t token = 0; token < options_.generate_tokens; ++token) {
         for (size_t b = 0; b < rows.size(); ++b) {
           rows[b].token = sampler_
@@ -135,7 +131,7 @@ class Bench {
         PITH_TRY_VOID(engine_.step(rows));
         if (interrupted()) return fail(ErrorCode::cancelled, "stopped");
       }
-      seconds.push_back((seconds_now() - start) / options_.generate_tokens);
+      seconds.push_back((seconds_since(start)) / options_.generate_tokens);
     }
     const double each = median(seconds);
     return BenchRow{"decode", branches, branches / each, each * 1e3};

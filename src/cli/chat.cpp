@@ -7,6 +7,7 @@
 #include <new>
 #include <string>
 
+#include "base/ascii.h"
 #include "cli/adapter_options.h"
 #include "cli/chat_session.h"
 #include "cli/commands.h"
@@ -50,10 +51,6 @@ ReadLine read_message(LineEditor& editor) {
   ReadLine line = editor.read("> ");
   const bool fenced = line.outcome == ReadOutcome::line && line.text.starts_with(kFence);
   return fenced ? read_fenced(editor, std::move(line.text)) : line;
-}
-
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
 // Until the user leaves, or nobody can read the replies. Returns the exit status: a

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/ascii.h"
 #include "cli/chat_file.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
@@ -24,13 +25,6 @@ constexpr std::string_view kHelp =
     "/stats          tokens and speeds so far\n"
     "/exit           leave, as Ctrl-D does\n"
     "\"\"\" begins and ends a message of several lines. Ctrl-C stops a reply.\n";
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
 
 // The first word, and what follows it.
 std::pair<std::string_view, std::string_view> split_word(std::string_view text) {

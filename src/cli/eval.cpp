@@ -1,5 +1,4 @@
 // `pith eval`: how often a model is right, with intervals.
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -10,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/progress.h"
 #include "cli/commands.h"
@@ -26,7 +26,7 @@
 namespace pith::cli {
 namespace {
 
-using json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
 constexpr uint64_t kMostReportBytes = uint64_t{1} << 30;
 
@@ -46,10 +46,6 @@ std::string log_path(const EvalOptions& options) {
   return std::filesystem::path(output).replace_extension(".samples.jsonl").string();
 }
 
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 // Judges the samples, puts each on the disk, and shows how far the run is.
 class Evaluation : public RolloutObserver {
  public:
@@ -67,16 +63,16 @@ class Evaluation : public RolloutObserver {
   }
 
   // Takes up what an earlier run has finished.
-  Status open_log(const std::string& path, const json& settings) {
-    PITH_TRY(log_,
-             RunLog::open(path, settings, [&](const json& entry) { return take_up(entry, path); }));
+  Status open_log(const std::string& path, const ordered_json& settings) {
+    PITH_TRY(log_, RunLog::open(path, settings,
+                                [&](const ordered_json& entry) { return take_up(entry, path); }));
     return {};
   }
 
   const std::set<SampleKey>& done() const { return done_; }
 
   void start() {
-    start_ = seconds_now();
+    start_ = Clock::now();
     show();
   }
 
@@ -92,10 +88,10 @@ class Evaluation : public RolloutObserver {
     const auto prompt_tokens = static_cast<int32_t>(rollout.prompt_ids.size());
     keep({rollout.question.index, rollout.sample}, prompt_tokens, sample);
     if (log_) {
-      json entry = {{"question", rollout.question.index},
-                    {"id", rollout.question.id},
-                    {"sample", rollout.sample},
-                    {"prompt_tokens", prompt_tokens}};
+      ordered_json entry = {{"question", rollout.question.index},
+                            {"id", rollout.question.id},
+                            {"sample", rollout.sample},
+                            {"prompt_tokens", prompt_tokens}};
       entry.update(to_json(sample));
       entry["text"] = branch.text();
       entry["at_s"] = seconds();
@@ -107,7 +103,7 @@ class Evaluation : public RolloutObserver {
 
   bool cancelled() override { return interrupted(); }
 
-  double seconds() const { return earlier_seconds_ + seconds_now() - start_; }
+  double seconds() const { return earlier_seconds_ + seconds_since(start_); }
 
   std::vector<QuestionResult> take_results() {
     bar_.clear();
@@ -117,7 +113,7 @@ class Evaluation : public RolloutObserver {
   }
 
  private:
-  Status take_up(const json& entry, const std::string& path) {
+  Status take_up(const ordered_json& entry, const std::string& path) {
     PITH_TRY(const LoggedSample sample, logged_sample_from_json(entry, path));
     earlier_seconds_ = sample.at_s;
     keep(sample.key, sample.prompt_tokens, sample.result);
@@ -157,7 +153,7 @@ class Evaluation : public RolloutObserver {
   std::optional<RunLog> log_;
   int64_t correct_ = 0;
   double earlier_seconds_ = 0;
-  double start_ = 0;
+  Clock::time_point start_;
 };
 
 Status check_branches(const EvalOptions& options, int32_t samples) {
@@ -209,7 +205,7 @@ Result<EvalRun> evaluate(EvalOptions& options) {
 
 Result<EvalRun> read_run(const std::string& path) {
   PITH_TRY(const std::string text, read_file(path, kMostReportBytes));
-  return run_from_json(json::parse(text, nullptr, /*allow_exceptions=*/false), path);
+  return run_from_json(ordered_json::parse(text, nullptr, /*allow_exceptions=*/false), path);
 }
 
 Result<EvalRun> merge(const EvalOptions& options) {
@@ -223,8 +219,8 @@ Result<EvalRun> merge(const EvalOptions& options) {
   return run;
 }
 
-std::string dump(const json& object) {
-  return object.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+std::string file_text(const ordered_json& object) {
+  return object.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
 Result<int> compare(const EvalOptions& options) {
@@ -232,7 +228,7 @@ Result<int> compare(const EvalOptions& options) {
   PITH_TRY(const EvalRun b, read_run(options.compare[1]));
   PITH_TRY(const Comparison comparison, pith::compare(a, b));
   if (!options.json_file.empty()) {
-    PITH_TRY_VOID(write_file(options.json_file, dump(comparison_json(comparison))));
+    PITH_TRY_VOID(write_file(options.json_file, file_text(comparison_json(comparison))));
   }
   if (!options.rollout.run.model.quiet) print(comparison_table(comparison));
   return 0;
@@ -244,7 +240,7 @@ Result<int> eval(EvalOptions& options) {
   const auto branches = options.branches.empty() ? default_branches(run.samples) : options.branches;
   const Summary summary = summarise(run, branches);
   if (!options.json_file.empty()) {
-    PITH_TRY_VOID(write_file(options.json_file, dump(report_json(run, summary))));
+    PITH_TRY_VOID(write_file(options.json_file, file_text(report_json(run, summary))));
   }
   if (!options.html_file.empty()) {
     PITH_TRY_VOID(write_file(options.html_file, report_html(run, summary)));

@@ -14,10 +14,9 @@
 namespace pith::cli {
 namespace {
 
-using json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
 constexpr int32_t kMostParallel = 256;
-constexpr int32_t kMostBudget = 1 << 24;  // tokens; no context holds more
 constexpr uint64_t kMostDataBytes = uint64_t{4} << 30;
 
 std::string sha256_of(const std::string& text) {
@@ -41,18 +40,19 @@ std::string_view precision_name(AdapterPrecision precision) {
 }
 
 // What tells an adapter from others; null when there is none.
-Result<json> settings_of(const AdapterOptions& options) {
-  if (options.path.empty()) return json();
+Result<ordered_json> settings_of(const AdapterOptions& options) {
+  if (options.path.empty()) return ordered_json();
   std::vector<std::string> files = {options.path};
   if (std::filesystem::is_directory(options.path)) {
     files = {options.path + "/adapter_config.json", options.path + "/adapter_model.safetensors"};
   }
-  json hashes = json::array();
+  ordered_json hashes = ordered_json::array();
   for (const std::string& file : files) {
     PITH_TRY(std::string hash, sha256_of_file(file));
     hashes.push_back(std::move(hash));
   }
-  return json{{"sha256", std::move(hashes)}, {"precision", precision_name(options.precision)}};
+  return ordered_json{{"sha256", std::move(hashes)},
+                      {"precision", precision_name(options.precision)}};
 }
 
 // "3/8": the third of eight.
@@ -129,7 +129,7 @@ Result<RolloutSetup> set_up_rollouts(RolloutFlags& flags) {
   PITH_TRY(const ChatTemplate chat_template, model.chat_template);
   PITH_TRY(std::string model_sha256, sha256_of_file(model.path));
   PITH_TRY(auto adapter, load_adapter(model, flags.adapter));
-  PITH_TRY(json adapter_settings, settings_of(flags.adapter));
+  PITH_TRY(ordered_json adapter_settings, settings_of(flags.adapter));
   RolloutSetup setup{std::move(model), chat_template, std::move(adapter), std::move(questions), {}};
   setup.settings = {{"task", task_name(flags.task)},
                     {"data_sha256", sha256_of(data)},

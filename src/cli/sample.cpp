@@ -1,5 +1,4 @@
 // `pith sample`: many answers to many questions, for training and for study.
-#include <chrono>
 #include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -7,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
@@ -19,19 +19,18 @@
 namespace pith::cli {
 namespace {
 
-using json = nlohmann::ordered_json;
-using Clock = std::chrono::steady_clock;
+using nlohmann::ordered_json;
 
 struct SampleOptions {
   RolloutFlags rollout;
   std::string output;
 };
 
-json correct_json(const Question& question, const std::string& answer) {
-  return question.gold.empty() ? json() : json(is_correct(question, answer));
+ordered_json correct_json(const Question& question, const std::string& answer) {
+  return question.gold.empty() ? ordered_json() : ordered_json(is_correct(question, answer));
 }
 
-json entry_of(const Rollout& rollout) {
+ordered_json entry_of(const Rollout& rollout) {
   const Branch& branch = rollout.branch;
   const std::string answer = branch.answer();
   std::vector<double> log_probabilities;
@@ -46,7 +45,7 @@ json entry_of(const Rollout& rollout) {
           {"completion", branch.text()},
           {"completion_ids", branch.history()},
           {"log_probabilities", log_probabilities},
-          {"answer", answer.empty() ? json() : json(answer)},
+          {"answer", answer.empty() ? ordered_json() : ordered_json(answer)},
           {"correct", correct_json(rollout.question, answer)},
           {"finish_reason", finish_reason_name(branch.finish_reason())}};
 }
@@ -58,8 +57,8 @@ class SampleWriter : public RolloutObserver {
       : total_(total), bar_("sample", ProgressUnit::share, quiet) {}
 
   // Takes up what an earlier run has finished.
-  Status open(const std::string& path, const json& settings) {
-    PITH_TRY(log_, RunLog::open(path, settings, [&](const json& entry) -> Status {
+  Status open(const std::string& path, const ordered_json& settings) {
+    PITH_TRY(log_, RunLog::open(path, settings, [&](const ordered_json& entry) -> Status {
                PITH_TRY(const SampleKey key, key_from_json(entry, path));
                done_.insert(key);
                return {};
@@ -71,7 +70,7 @@ class SampleWriter : public RolloutObserver {
   const std::set<SampleKey>& done() const { return done_; }
 
   Status on_rollout(const Rollout& rollout) override {
-    const json entry = entry_of(rollout);
+    const ordered_json entry = entry_of(rollout);
     PITH_TRY_VOID(log_->append(entry));
     done_.insert({rollout.question.index, rollout.sample});
     ++written_;
@@ -85,7 +84,7 @@ class SampleWriter : public RolloutObserver {
 
   std::string summary() {
     bar_.clear();
-    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    const double seconds = seconds_since(start_);
     return fmt::format("{} samples written, {} of them right; {} tokens in {}, {:.1f} tokens/s\n",
                        written_, correct_, tokens_, format_duration(seconds),
                        static_cast<double>(tokens_) / seconds);

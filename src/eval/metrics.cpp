@@ -11,7 +11,7 @@
 namespace pith {
 namespace {
 
-using json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
 constexpr uint64_t kSubsetSeed = 1;
 constexpr uint64_t kBootstrapSeed = 2;
@@ -207,7 +207,7 @@ const Estimate* find(const Summary& summary, std::string_view name, int k) {
 
 Result<Comparison> compare(const EvalRun& a, const EvalRun& b) {
   for (const char* name : {"task", "data_sha256"}) {
-    if (a.settings.value(name, json()) != b.settings.value(name, json())) {
+    if (a.settings.value(name, ordered_json()) != b.settings.value(name, ordered_json())) {
       return fail(ErrorCode::usage, "the two runs have different questions (different: {})", name);
     }
   }

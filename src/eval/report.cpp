@@ -7,17 +7,17 @@
 namespace pith {
 namespace {
 
-using json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
-json estimate_json(const Estimate& estimate) {
+ordered_json estimate_json(const Estimate& estimate) {
   return {{"value", estimate.value}, {"low", estimate.low}, {"high", estimate.high}};
 }
 
 // {"pass_at_1": {..}, "maj_at": {"2": {..}, "4": {..}}}
-json metrics_json(const std::vector<MetricEstimate>& metrics) {
-  json object = json::object();
+ordered_json metrics_json(const std::vector<MetricEstimate>& metrics) {
+  ordered_json object = ordered_json::object();
   for (const MetricEstimate& metric : metrics) {
-    json value = estimate_json(metric.estimate);
+    ordered_json value = estimate_json(metric.estimate);
     if (metric.k > 0) {
       object[metric.name][std::to_string(metric.k)] = std::move(value);
     } else {
@@ -27,8 +27,8 @@ json metrics_json(const std::vector<MetricEstimate>& metrics) {
   return object;
 }
 
-json reliability_json(const Reliability& reliability) {
-  json bins = json::array();
+ordered_json reliability_json(const Reliability& reliability) {
+  ordered_json bins = ordered_json::array();
   for (const ReliabilityBin& bin : reliability.bins) {
     bins.push_back(
         {{"count", bin.count}, {"confidence", bin.confidence}, {"accuracy", bin.accuracy}});
@@ -50,10 +50,10 @@ double percent(int64_t part, int64_t whole) {
 
 }  // namespace
 
-json report_json(const EvalRun& run, const Summary& summary) {
-  json object = {{"questions", run.questions.size()}};
+ordered_json report_json(const EvalRun& run, const Summary& summary) {
+  ordered_json object = {{"questions", run.questions.size()}};
   object.update(metrics_json(summary.metrics));
-  json quantiles = json::object();
+  ordered_json quantiles = ordered_json::object();
   for (const auto& [name, value] : summary.token_quantiles) quantiles[name] = value;
   object["token_quantiles"] = std::move(quantiles);
   object["sample_count"] = summary.sample_count;
@@ -90,7 +90,7 @@ std::string report_table(const EvalRun& run, const Summary& summary) {
   return out;
 }
 
-json comparison_json(const Comparison& comparison) {
+ordered_json comparison_json(const Comparison& comparison) {
   return {{"questions", comparison.questions},
           {"a", metrics_json(comparison.a)},
           {"b", metrics_json(comparison.b)},

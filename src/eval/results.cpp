@@ -9,7 +9,7 @@
 namespace pith {
 namespace {
 
-using json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
 std::string_view kind_name(AnswerKind kind) {
   return kind == AnswerKind::choice ? "choice" : kind == AnswerKind::yes_no ? "yes-no" : "number";
@@ -36,9 +36,9 @@ void require(bool condition, const char* what) {
   if (!condition) throw std::invalid_argument(what);
 }
 
-SampleResult read_sample(const json& object) {
+SampleResult read_sample(const ordered_json& object) {
   SampleResult sample;
-  const json& answer = object.at("answer");
+  const ordered_json& answer = object.at("answer");
   if (!answer.is_null()) sample.answer = answer.get<std::string>();
   sample.correct = object.at("correct").get<bool>();
   sample.tokens = object.at("tokens").get<int32_t>();
@@ -49,23 +49,24 @@ SampleResult read_sample(const json& object) {
   return sample;
 }
 
-SampleKey read_key(const json& entry) {
+SampleKey read_key(const ordered_json& entry) {
   return {entry.at("question").get<int32_t>(), entry.at("sample").get<int32_t>()};
 }
 
-QuestionResult read_question(const json& object) {
+QuestionResult read_question(const ordered_json& object) {
   QuestionResult question;
   question.index = object.at("question").get<int32_t>();
   question.id = object.at("id").get<std::string>();
   question.gold = object.at("gold").get<std::string>();
   question.kind = kind_from(object.at("kind").get<std::string>());
   question.prompt_tokens = object.at("prompt_tokens").get<int32_t>();
-  for (const json& sample : object.at("samples")) question.samples.push_back(read_sample(sample));
+  for (const ordered_json& sample : object.at("samples"))
+    question.samples.push_back(read_sample(sample));
   if (object.contains("greedy")) question.greedy = read_sample(object["greedy"]);
   return question;
 }
 
-EvalRun read_run(const json& object) {
+EvalRun read_run(const ordered_json& object) {
   EvalRun run;
   run.task = object.at("task").get<std::string>();
   run.data = object.at("data").get<std::string>();
@@ -80,7 +81,7 @@ EvalRun read_run(const json& object) {
   require(run.settings.is_object(), "its settings are no object");
   require(run.samples >= 1, "it has no samples");
   require(run.shard.index >= 0 && run.shard.index < run.shard.count, "its shard cannot be");
-  for (const json& question : object.at("results")) {
+  for (const ordered_json& question : object.at("results")) {
     run.questions.push_back(read_question(question));
     const QuestionResult& last = run.questions.back();
     require(last.samples.size() == static_cast<size_t>(run.samples) &&
@@ -91,21 +92,21 @@ EvalRun read_run(const json& object) {
   return run;
 }
 
-json to_json(const QuestionResult& question) {
-  json object = {{"question", question.index},
-                 {"id", question.id},
-                 {"gold", question.gold},
-                 {"kind", kind_name(question.kind)},
-                 {"prompt_tokens", question.prompt_tokens},
-                 {"samples", json::array()}};
+ordered_json to_json(const QuestionResult& question) {
+  ordered_json object = {{"question", question.index},
+                         {"id", question.id},
+                         {"gold", question.gold},
+                         {"kind", kind_name(question.kind)},
+                         {"prompt_tokens", question.prompt_tokens},
+                         {"samples", ordered_json::array()}};
   for (const SampleResult& sample : question.samples) object["samples"].push_back(to_json(sample));
   if (question.greedy) object["greedy"] = to_json(*question.greedy);
   return object;
 }
 
 // What two shards of one run must share.
-json common_part(const EvalRun& run) {
-  json common = run.settings;
+ordered_json common_part(const EvalRun& run) {
+  ordered_json common = run.settings;
   common["samples"] = run.samples;
   common["greedy"] = run.greedy;
   common["limit"] = run.limit;
@@ -120,32 +121,32 @@ tl::unexpected<Error> bad_entry(const std::string& path, const std::exception& e
 
 }  // namespace
 
-json to_json(const SampleResult& sample) {
-  return {{"answer", sample.answer.empty() ? json() : json(sample.answer)},
+ordered_json to_json(const SampleResult& sample) {
+  return {{"answer", sample.answer.empty() ? ordered_json() : ordered_json(sample.answer)},
           {"correct", sample.correct},
           {"tokens", sample.tokens},
           {"score", sample.score},
           {"finish_reason", finish_reason_name(sample.finish_reason)}};
 }
 
-json to_json(const EvalRun& run) {
-  json object = {{"task", run.task},
-                 {"data", run.data},
-                 {"model", run.model},
-                 {"settings", run.settings},
-                 {"samples", run.samples},
-                 {"greedy_sample", run.greedy},
-                 {"limit", run.limit},
-                 {"shard", {{"index", run.shard.index + 1}, {"count", run.shard.count}}},
-                 {"seconds", run.seconds},
-                 {"results", json::array()}};
+ordered_json to_json(const EvalRun& run) {
+  ordered_json object = {{"task", run.task},
+                         {"data", run.data},
+                         {"model", run.model},
+                         {"settings", run.settings},
+                         {"samples", run.samples},
+                         {"greedy_sample", run.greedy},
+                         {"limit", run.limit},
+                         {"shard", {{"index", run.shard.index + 1}, {"count", run.shard.count}}},
+                         {"seconds", run.seconds},
+                         {"results", ordered_json::array()}};
   for (const QuestionResult& question : run.questions) {
     object["results"].push_back(to_json(question));
   }
   return object;
 }
 
-Result<SampleKey> key_from_json(const json& entry, const std::string& path) {
+Result<SampleKey> key_from_json(const ordered_json& entry, const std::string& path) {
   try {
     return read_key(entry);
   } catch (const std::exception& error) {
@@ -153,7 +154,7 @@ Result<SampleKey> key_from_json(const json& entry, const std::string& path) {
   }
 }
 
-Result<LoggedSample> logged_sample_from_json(const json& entry, const std::string& path) {
+Result<LoggedSample> logged_sample_from_json(const ordered_json& entry, const std::string& path) {
   try {
     return LoggedSample{read_key(entry), entry.at("prompt_tokens").get<int32_t>(),
                         entry.at("at_s").get<double>(), read_sample(entry)};
@@ -162,7 +163,7 @@ Result<LoggedSample> logged_sample_from_json(const json& entry, const std::strin
   }
 }
 
-Result<EvalRun> run_from_json(const json& object, const std::string& path) {
+Result<EvalRun> run_from_json(const ordered_json& object, const std::string& path) {
   try {
     return read_run(object);
   } catch (const std::exception& error) {

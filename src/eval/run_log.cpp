@@ -17,13 +17,14 @@
 namespace pith {
 namespace {
 
-using json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
-std::string line_of(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+std::string line_of(const ordered_json& value) {
+  return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
-Status check_header(const std::string& path, const json& header, const json& settings) {
+Status check_header(const std::string& path, const ordered_json& header,
+                    const ordered_json& settings) {
   const auto run = header.find("run");
   if (run == header.end() || !run->is_object()) {
     return fail(ErrorCode::usage, "{} is no log of such a run: name another output",
@@ -37,16 +38,16 @@ Status check_header(const std::string& path, const json& header, const json& set
 }
 
 // Hands over the entries. Returns how many bytes at the start of the file are whole lines.
-Result<size_t> read_lines(const std::string& path, const json& settings,
-                          FunctionRef<Status(const json&)> read) {
+Result<size_t> read_lines(const std::string& path, const ordered_json& settings,
+                          FunctionRef<Status(const ordered_json&)> read) {
   PITH_TRY(const MappedFile file, MappedFile::open(path));
   const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
                               file.bytes().size());
   size_t begin = 0;
   size_t number = 0;
   for (size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n', begin)) {
-    const json entry =
-        json::parse(text.substr(begin, end - begin), nullptr, /*allow_exceptions=*/false);
+    const ordered_json entry =
+        ordered_json::parse(text.substr(begin, end - begin), nullptr, /*allow_exceptions=*/false);
     begin = end + 1;
     ++number;
     if (!entry.is_object()) {
@@ -60,8 +61,8 @@ Result<size_t> read_lines(const std::string& path, const json& settings,
 
 }  // namespace
 
-Result<RunLog> RunLog::open(const std::string& path, const json& settings,
-                            FunctionRef<Status(const json&)> read) {
+Result<RunLog> RunLog::open(const std::string& path, const ordered_json& settings,
+                            FunctionRef<Status(const ordered_json&)> read) {
   PITH_TRY(std::optional<FileLock> lock, FileLock::try_acquire(path));
   if (!lock) {
     return fail(ErrorCode::usage, "another process is writing {}", printable(path, 400));
@@ -77,7 +78,7 @@ Result<RunLog> RunLog::open(const std::string& path, const json& settings,
   return log;
 }
 
-Status RunLog::append(const json& entry) {
+Status RunLog::append(const ordered_json& entry) {
   PITH_TRY_VOID(write_all(fd_.get(), line_of(entry), path_));
   if (fsync(fd_.get()) != 0) return fail_system("write", path_, errno);
   return {};
@@ -90,12 +91,13 @@ double json_number(float value) {
   return number;
 }
 
-std::string differing_settings(const json& a, const json& b) {
-  json both = a;
+std::string differing_settings(const ordered_json& a, const ordered_json& b) {
+  ordered_json both = a;
   both.update(b);
   std::vector<std::string> names;
   for (const auto& [name, value] : both.items()) {
-    if (a.value(name, json()) != b.value(name, json())) names.push_back(printable(name, 40));
+    if (a.value(name, ordered_json()) != b.value(name, ordered_json()))
+      names.push_back(printable(name, 40));
   }
   return fmt::format("{}", fmt::join(names, ", "));
 }

@@ -4,18 +4,14 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/ascii.h"
+
 namespace pith {
 namespace {
 
 using nlohmann::json;
 
 constexpr int kMostChoices = 10;  // letters A to J, as extract_answer knows them
-
-std::string trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
-}
 
 // One line of the file. Its functions fail with an Error that names the line.
 class Line {
@@ -45,7 +41,7 @@ class Line {
   Result<std::string> text(const char* name) const {
     const json& value = member(name);
     if (!value.is_string()) return bad("it has no text \"{}\"", name);
-    std::string text = trimmed(value.get_ref<const std::string&>());
+    std::string text(trimmed(value.get_ref<const std::string&>()));
     if (text.empty()) return bad("its \"{}\" is empty", name);
     return text;
   }
@@ -60,7 +56,7 @@ class Line {
 Result<std::string> free_answer(const Line& line) {
   const json& answer = line.member("answer");
   if (answer.is_null()) return std::string();
-  if (answer.is_string()) return trimmed(answer.get_ref<const std::string&>());
+  if (answer.is_string()) return std::string(trimmed(answer.get_ref<const std::string&>()));
   if (answer.is_number()) return answer.dump();
   return line.bad("its \"answer\" is neither text nor a number");
 }
@@ -96,7 +92,7 @@ Result<std::vector<std::string>> read_choices(const Line& line) {
       return line.bad("its choices are not lettered A, B and so on");
     }
     if (!value.is_string()) return line.bad("one of its choices is no text");
-    texts.push_back(trimmed(value.get_ref<const std::string&>()));
+    texts.emplace_back(trimmed(value.get_ref<const std::string&>()));
   }
   return texts;
 }
@@ -113,7 +109,7 @@ Status read_multiple_choice(const Line& line, Question& question) {
   size_t index = choices.size();
   if (answer.is_number_unsigned()) index = answer.get<size_t>();
   if (answer.is_string()) {
-    const std::string letter = trimmed(answer.get_ref<const std::string&>());
+    const std::string letter(trimmed(answer.get_ref<const std::string&>()));
     if (letter.size() == 1 && letter[0] >= 'A') index = static_cast<size_t>(letter[0] - 'A');
   }
   if (index >= choices.size()) {

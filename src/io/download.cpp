@@ -11,6 +11,7 @@
 #include <string_view>
 #include <thread>
 
+#include "io/sha256.h"
 #include "pith/version.h"
 
 namespace pith {
@@ -51,10 +52,6 @@ std::optional<std::string_view> header_value(std::string_view line, std::string_
   if (line.size() <= name.size() || line[name.size()] != ':') return std::nullopt;
   if (strncasecmp(line.data(), name.data(), name.size()) != 0) return std::nullopt;
   return trim(line.substr(name.size() + 1));
-}
-
-bool is_sha256(std::string_view text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
 // One request, and what its callbacks found out.

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "io/builtin_registry.h"
+#include "io/sha256.h"
 
 namespace pith {
 namespace {
@@ -32,10 +33,6 @@ bool all_of(std::string_view text, std::string_view marks) {
 bool is_plain_name(std::string_view text, std::string_view marks = kNameMarks) {
   return !text.empty() && text.size() <= 200 && text[0] != '-' && text[0] != '.' &&
          all_of(text, marks);
-}
-
-bool is_sha256(std::string_view text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
 bool is_repository(std::string_view text) {

@@ -17,7 +17,7 @@ using Json = nlohmann::json;
 constexpr uint64_t kLengthBytes = 8;
 // An adapter's header has some tens of kilobytes; parsed, it takes some 20 times that.
 constexpr uint64_t kMaxHeaderBytes = uint64_t{16} << 20;
-constexpr size_t kMaxDimensions = 8;
+constexpr size_t kMaxTensorDimensions = 8;
 
 struct NamedType {
   std::string_view name;
@@ -50,7 +50,7 @@ class EntryReader {
     SafetensorsTensor tensor;
     tensor.name = name_;
     PITH_TRY(tensor.type, read_type());
-    PITH_TRY(const Json* shape, list("shape", kMaxDimensions));
+    PITH_TRY(const Json* shape, list("shape", kMaxTensorDimensions));
     for (const Json& size : *shape) {
       PITH_TRY(const uint64_t number, whole_number("shape", size));
       tensor.shape.push_back(number);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 
@@ -30,6 +31,11 @@ class Sha256 {
 // Adds the bytes [begin, end) of an open file; its position stays. `path` is for
 // messages. Errors: io, also when the file ends before.
 Status hash_file_range(int fd, uint64_t begin, uint64_t end, const std::string& path, Sha256& hash);
+
+// 64 lower-case hexadecimal digits.
+inline bool is_sha256(std::string_view text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
 
 // Of a whole file. Errors: not_found, io.
 Result<std::string> sha256_of_file(const std::string& path);

@@ -16,7 +16,7 @@ constexpr std::array<const char*, kLayerMatrices> kNames = {
 constexpr const char* kAlphaKey = "adapter.lora.alpha";
 constexpr const char* kTokensKey = "adapter.alora.invocation_tokens";
 
-std::string tensor_name(const FactorId& id) {
+std::string gguf_tensor_name(const FactorId& id) {
   return fmt::format("blk.{}.{}.weight.lora_{}", id.layer, kNames[static_cast<size_t>(id.matrix)],
                      id.factor == Factor::a ? 'a' : 'b');
 }
@@ -39,7 +39,7 @@ Status check_kind(const GgufFile& file, const ModelConfig& config) {
 }
 
 Status add_tensors(const GgufFile& file, const ModelConfig& config, FileAdapter& adapter) {
-  const auto known = known_factors(config, tensor_name);
+  const auto known = known_factors(config, gguf_tensor_name);
   for (const GgufTensor& tensor : file.tensors()) {
     const auto found = known.find(tensor.name);
     if (found == known.end()) {
@@ -89,7 +89,7 @@ Result<std::unique_ptr<AdapterSource>> read_gguf_adapter(std::shared_ptr<const G
 // up for the difference.
 Status write_gguf_adapter(const AdapterSource& source, const ModelConfig& config,
                           const std::string& path) {
-  std::vector<NewFactor> factors = list_factors(source, config, tensor_name);
+  std::vector<NewFactor> factors = list_factors(source, config, gguf_tensor_name);
   if (factors.empty()) return fail(ErrorCode::usage, "an adapter of nothing cannot be written");
   std::vector<NewTensor> tensors;
   for (const NewFactor& factor : factors) {

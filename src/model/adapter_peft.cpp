@@ -31,13 +31,13 @@ std::string module_name(int32_t layer, LayerMatrix matrix) {
   return fmt::format("layers.{}.{}", layer, kModules[static_cast<size_t>(matrix)]);
 }
 
-std::string tensor_name(const FactorId& id) {
+std::string peft_tensor_name(const FactorId& id) {
   return fmt::format("base_model.model.model.{}.lora_{}.weight", module_name(id.layer, id.matrix),
                      id.factor == Factor::a ? 'A' : 'B');
 }
 
 Status add_tensors(const SafetensorsFile& file, const ModelConfig& config, FileAdapter& adapter) {
-  const auto known = known_factors(config, tensor_name);
+  const auto known = known_factors(config, peft_tensor_name);
   for (const auto& [name, tensor] : file.tensors()) {
     const auto found = known.find(name);
     if (found == known.end()) {
@@ -189,7 +189,7 @@ Result<std::unique_ptr<AdapterSource>> read_peft(std::string_view config_json,
 // The configuration comes last: a folder that has it is whole.
 Status write_peft(const AdapterSource& source, const ModelConfig& config,
                   const std::string& folder) {
-  const std::vector<NewFactor> factors = list_factors(source, config, tensor_name);
+  const std::vector<NewFactor> factors = list_factors(source, config, peft_tensor_name);
   if (factors.empty()) return fail(ErrorCode::usage, "an adapter of nothing cannot be written");
   std::vector<NewTensor> tensors;
   for (const NewFactor& factor : factors) tensors.push_back(factor.tensor);

@@ -13,17 +13,16 @@ namespace pith {
 namespace {
 
 using Op = Expression::Op;
-using Result = std::optional<Approximation>;
 
 // Errors are bounded generously, so that no rounding makes equal values differ; what
 // differs does so by far more.
 constexpr double kSlack = 8;
 constexpr double kLargestError = 1e-9;  // beside the value, or beside 1
 
-bool contains_symbol(const Expression& e, bool (*wanted)(const std::string&)) {
+bool has_symbol(const Expression& e, bool (*wanted)(const std::string&)) {
   if (e.op == Op::symbol && wanted(e.name)) return true;
   return std::any_of(e.parts.begin(), e.parts.end(),
-                     [&](const Expression& part) { return contains_symbol(part, wanted); });
+                     [&](const Expression& part) { return has_symbol(part, wanted); });
 }
 
 bool is_variable(const std::string& name) {
@@ -34,18 +33,21 @@ class Evaluator {
  public:
   Evaluator(int point, bool real) : point_(point), real_(real) {}
 
-  Result operator()(const Expression& e) const {
+  MaybeApproximation operator()(const Expression& e) const {
     switch (e.op) {
       case Op::number:
         return number(e);
       case Op::symbol:
         return symbol(e.name);
       case Op::sum:
-        return fold(e.parts, exactly(0),
-                    [](const Result& a, const Result& b) { return add(a, b); });
+        return fold(
+            e.parts, exactly(0),
+            [](const MaybeApproximation& a, const MaybeApproximation& b) { return add(a, b); });
       case Op::product:
         return fold(e.parts, exactly(1),
-                    [](const Result& a, const Result& b) { return multiply(a, b); });
+                    [](const MaybeApproximation& a, const MaybeApproximation& b) {
+                      return multiply(a, b);
+                    });
       case Op::negate:
         return multiply(exactly(-1), (*this)(e.parts.front()));
       case Op::inverse:
@@ -68,7 +70,8 @@ class Evaluator {
 
  private:
   template <typename Combine>
-  Result fold(const std::vector<Expression>& parts, Result result, Combine combine) const {
+  MaybeApproximation fold(const std::vector<Expression>& parts, MaybeApproximation result,
+                          Combine combine) const {
     for (const Expression& part : parts) {
       if (!result) break;
       result = combine(result, (*this)(part));
@@ -76,13 +79,13 @@ class Evaluator {
     return result;
   }
 
-  static Result number(const Expression& e) {
+  static MaybeApproximation number(const Expression& e) {
     if (!e.value) return std::nullopt;
     return rounded(static_cast<double>(e.value->numerator) /
                    static_cast<double>(e.value->denominator));
   }
 
-  Result symbol(const std::string& name) const {
+  MaybeApproximation symbol(const std::string& name) const {
     if (name == "pi") return rounded(std::numbers::pi);
     if (name == "e") return rounded(std::numbers::e);
     if (name == "deg") return rounded(std::numbers::pi / 180);
@@ -91,17 +94,17 @@ class Evaluator {
     return exactly(real_value(name, point_));
   }
 
-  Result root(const Expression& e) const {
+  MaybeApproximation root(const Expression& e) const {
     const auto index = written_out(e.parts[0]).number;
     const auto exponent = index ? divide({1, 1}, *index) : std::nullopt;
     if (!exponent) return std::nullopt;
     return raise((*this)(e.parts[1]), number(make_number(*exponent)), exponent, real_);
   }
 
-  Result call(const Expression& e) const {
+  MaybeApproximation call(const Expression& e) const {
     std::vector<Approximation> arguments;
     for (const Expression& part : e.parts) {
-      const Result argument = (*this)(part);
+      const MaybeApproximation argument = (*this)(part);
       if (!argument) return std::nullopt;
       arguments.push_back(*argument);
     }
@@ -115,10 +118,9 @@ class Evaluator {
 }  // namespace
 
 std::optional<Approximation> approximate(const Expression& expression, int point) {
-  const bool complex =
-      contains_symbol(expression, [](const std::string& name) { return name == "i"; });
-  const bool real = !complex && contains_symbol(expression, is_variable);
-  const Result result = Evaluator(point, real)(expression);
+  const bool complex = has_symbol(expression, [](const std::string& name) { return name == "i"; });
+  const bool real = !complex && has_symbol(expression, is_variable);
+  const MaybeApproximation result = Evaluator(point, real)(expression);
   if (!result || result->error > kLargestError * std::max(1.0, std::abs(result->value))) {
     return std::nullopt;
   }

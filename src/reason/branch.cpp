@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "reason/markers.h"
 
@@ -10,16 +11,6 @@ namespace pith {
 namespace {
 
 constexpr std::string_view kAnswerLead = "\n\nTherefore, the final answer is \\boxed{";
-
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
-std::string trimmed(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return std::string(text);
-}
-
-bool is_blank(std::string_view text) { return std::all_of(text.begin(), text.end(), is_space); }
 
 }  // namespace
 
@@ -105,7 +96,7 @@ std::string Branch::answer() const {
   }
   if (slot_tokens_ == 0) return {};
   const std::string_view slot = std::string_view(text_).substr(slot_begin_);
-  return is_blank(slot) ? std::string(slot) : trimmed(slot);
+  return is_blank(slot) ? std::string(slot) : std::string(trimmed(slot));
 }
 
 // Control tokens have a written form but are no text of the answer.

@@ -1,16 +1,11 @@
 #include "reason/conversation.h"
 
 #include <algorithm>
-#include <chrono>
+
+#include "base/clock.h"
 
 namespace pith {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Removes the oldest question with what was answered. False when only the last
 // question (and a system message) is left.

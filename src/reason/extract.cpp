@@ -3,6 +3,7 @@
 #include <array>
 #include <vector>
 
+#include "base/ascii.h"
 #include "reason/answer.h"
 #include "reason/canonical.h"
 #include "reason/latex.h"
@@ -13,14 +14,8 @@ namespace {
 
 using std::string_view;
 
-constexpr size_t kNone = string_view::npos;
 constexpr size_t kPhrases = 8;             // statements of an answer that are looked at
 constexpr size_t kLongestStatement = 200;  // of an answer; in what is longer only a number counts
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_letter(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z'); }
-char lower(char c) { return is_letter(c) && !is_lower(c) ? static_cast<char>(c - 'A' + 'a') : c; }
 
 char at(string_view text, size_t i) { return i < text.size() ? text[i] : '\0'; }
 
@@ -79,7 +74,8 @@ std::optional<string_view> leading_choice(string_view text) {
   const size_t i = at(text, 0) == '(' ? 1 : 0;
   if (!is_choice(at(text, i))) return std::nullopt;
   const char next = at(text, i + 1);
-  const bool ends = i == 1 ? next == ')' : next == '\0' || string_view(").:,").find(next) != kNone;
+  const bool ends =
+      i == 1 ? next == ')' : next == '\0' || string_view(").:,").find(next) != string_view::npos;
   return ends ? std::optional(text.substr(i, 1)) : std::nullopt;
 }
 

@@ -9,12 +9,11 @@ namespace pith {
 namespace {
 
 using Complex = std::complex<double>;
-using Result = MaybeApproximation;
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 
 // With the error of the operation itself.
-Result result_of(Complex value, double error) {
+MaybeApproximation result_of(Complex value, double error) {
   error += 4 * kEpsilon * std::abs(value);
   const bool finite = std::isfinite(value.real()) && std::isfinite(value.imag());
   if (!finite || !std::isfinite(error)) return std::nullopt;
@@ -32,7 +31,7 @@ std::optional<double> whole(const Approximation& a) {
 }
 
 // The real root of a negative number to an odd root.
-Result odd_root(const Approximation& base, const Rational& exponent) {
+MaybeApproximation odd_root(const Approximation& base, const Rational& exponent) {
   const double power =
       static_cast<double>(exponent.numerator) / static_cast<double>(exponent.denominator);
   const double size = std::pow(-base.value.real(), power);
@@ -77,18 +76,18 @@ std::optional<Slope> of_real(std::string_view name, double x) {
   return std::nullopt;
 }
 
-Result logarithm(const Approximation& x, bool real) {
+MaybeApproximation logarithm(const Approximation& x, bool real) {
   if (is_zero(x) || (real && x.value.real() < 0)) return std::nullopt;
   return result_of(std::log(x.value), x.error / std::abs(x.value));
 }
 
-Result step(std::string_view name, const Approximation& x) {
+MaybeApproximation step(std::string_view name, const Approximation& x) {
   if (!is_real(x)) return std::nullopt;
   if (const auto integer = whole(x)) return exactly(*integer);
   return exactly(name == "floor" ? std::floor(x.value.real()) : std::ceil(x.value.real()));
 }
 
-Result of_one(std::string_view name, const Approximation& x, bool real) {
+MaybeApproximation of_one(std::string_view name, const Approximation& x, bool real) {
   if (name == "ln") return logarithm(x, real);
   if (name == "log" || name == "lg") {
     return multiply(logarithm(x, real), rounded(std::numbers::log10e));
@@ -107,29 +106,29 @@ Result of_one(std::string_view name, const Approximation& x, bool real) {
 Approximation exactly(double value) { return {value, 0}; }
 Approximation rounded(double value) { return {value, kEpsilon * std::abs(value)}; }
 
-Result add(const Result& a, const Result& b) {
+MaybeApproximation add(const MaybeApproximation& a, const MaybeApproximation& b) {
   if (!a || !b) return std::nullopt;
   return result_of(a->value + b->value,
                    a->error + b->error + kEpsilon * (std::abs(a->value) + std::abs(b->value)));
 }
 
-Result multiply(const Result& a, const Result& b) {
+MaybeApproximation multiply(const MaybeApproximation& a, const MaybeApproximation& b) {
   if (!a || !b) return std::nullopt;
   return result_of(a->value * b->value, std::abs(a->value) * b->error +
                                             std::abs(b->value) * a->error + a->error * b->error);
 }
 
-Result invert(const Result& a) {
+MaybeApproximation invert(const MaybeApproximation& a) {
   if (!a || is_zero(*a)) return std::nullopt;
   return result_of(1.0 / a->value, a->error / std::norm(a->value));
 }
 
-Result raise(const Result& base, const Result& exponent, const std::optional<Rational>& exact,
-             bool real) {
+MaybeApproximation raise(const MaybeApproximation& base, const MaybeApproximation& exponent,
+                         const std::optional<Rational>& exact, bool real) {
   if (!base || !exponent) return std::nullopt;
   if (is_zero(*base)) {
     const bool positive = exponent->value.real() > exponent->error && is_real(*exponent);
-    return positive && base->error == 0 ? Result(exactly(0)) : std::nullopt;
+    return positive && base->error == 0 ? MaybeApproximation(exactly(0)) : std::nullopt;
   }
   const bool negative = is_real(*base) && base->value.real() < 0;
   const bool odd = exact && !exact->is_integer() && exact->denominator % 2 == 1;
@@ -145,18 +144,19 @@ Result raise(const Result& base, const Result& exponent, const std::optional<Rat
   return result_of(value, std::abs(value) * growth);
 }
 
-Result gamma(const Result& a) {
+MaybeApproximation gamma(const MaybeApproximation& a) {
   const auto n = a ? whole(*a) : std::nullopt;
   if (!n || *n < 0) return std::nullopt;
   const double value = std::tgamma(*n + 1);
   return result_of(value, 16 * kEpsilon * value);
 }
 
-Result choose(const Result& n, const Result& k) {
+MaybeApproximation choose(const MaybeApproximation& n, const MaybeApproximation& k) {
   return multiply(gamma(n), invert(multiply(gamma(k), gamma(add(n, multiply(exactly(-1), k))))));
 }
 
-Result apply_function(std::string_view name, std::span<const Approximation> arguments, bool real) {
+MaybeApproximation apply_function(std::string_view name, std::span<const Approximation> arguments,
+                                  bool real) {
   if (arguments.size() == 1) return of_one(name, arguments[0], real);
   if (arguments.empty()) return std::nullopt;
   if (name == "log" && arguments.size() == 2) {

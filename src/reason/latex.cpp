@@ -10,7 +10,7 @@ namespace pith {
 namespace {
 
 // Deeper than any answer that a person would write; keeps the recursion short.
-constexpr int kMaxDepth = 32;
+constexpr int kMaxLatexDepth = 32;
 
 // Prose, as against a single letter, a number or a formula in \text.
 bool is_prose(std::string_view content) {
@@ -52,7 +52,7 @@ class LatexReader {
 
   // Everything up to the brace that closes the group, or to the end.
   void sequence(bool in_group) {
-    if (++depth_ > kMaxDepth) failed_ = true;
+    if (++depth_ > kMaxLatexDepth) failed_ = true;
     while (!failed_ && !at_end()) {
       if (peek() == '}') {
         ++position_;
@@ -165,7 +165,7 @@ class LatexReader {
   }
 
   void command() {
-    if (++depth_ > kMaxDepth) {
+    if (++depth_ > kMaxLatexDepth) {
       failed_ = true;
       return;
     }

@@ -135,11 +135,6 @@ constexpr Replacement kCharacters[] = {
     {"\u2248", "="},
 };
 
-template <size_t N>
-bool contains(const std::string_view (&names)[N], std::string_view name) {
-  return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
-
 }  // namespace
 
 LatexMeaning latex_command(std::string_view name) {

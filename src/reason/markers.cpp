@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.h"
+
 namespace pith {
 namespace {
 
@@ -13,19 +15,6 @@ constexpr size_t kNone = string_view::npos;
 constexpr size_t kLongestLead = 80;
 // A final answer is shorter than this.
 constexpr size_t kLongestPhrase = 400;
-
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool is_blank(string_view text) { return std::all_of(text.begin(), text.end(), is_space); }
-
-string_view trim(string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 bool matches_at(string_view text, size_t at, string_view word) {
   if (at + word.size() > text.size()) return false;
@@ -118,7 +107,7 @@ std::optional<string_view> leading_formula(string_view text) {
     const string_view inside = text.substr(open.size(), end - open.size());
     const bool one_line = open != "$" || inside.find('\n') == kNone;
     const bool money = open == "$" && (is_space(inside.back()) || is_space(inside.front()));
-    if (one_line && !money) return trim(inside);
+    if (one_line && !money) return trimmed(inside);
     return std::nullopt;
   }
   return std::nullopt;
@@ -133,7 +122,7 @@ string_view phrase_at(string_view text, size_t begin) {
   if (const auto formula = leading_formula(text)) return *formula;
   size_t end = 0;
   while (end < text.size() && !ends_sentence(text, end) && text.substr(end, 2) != "**") ++end;
-  return trim(text.substr(0, end));
+  return trimmed(text.substr(0, end));
 }
 
 // Whether the line that `at` is in starts as a heading or in bold.
@@ -234,7 +223,7 @@ size_t with_sign(string_view text, size_t begin) {
 
 // One layer of markup less, or the same text.
 string_view unwrapped(string_view text) {
-  text = trim(text);
+  text = trimmed(text);
   constexpr std::array<std::pair<string_view, string_view>, 8> kPairs = {{{"$$", "$$"},
                                                                           {"$", "$"},
                                                                           {"\\(", "\\)"},
@@ -269,7 +258,7 @@ std::optional<string_view> open_boxed(string_view text) {
   const size_t begin = scan_boxes(text).open_content;
   if (begin == kNone) return std::nullopt;
   const string_view rest = text.substr(begin, text.find('\n', begin) - begin);
-  return is_blank(rest) ? std::nullopt : std::optional(trim(rest));
+  return is_blank(rest) ? std::nullopt : std::optional(trimmed(rest));
 }
 
 std::vector<string_view> answer_phrases(string_view text, size_t limit) {
@@ -321,7 +310,7 @@ string_view without_markup(string_view text) {
     if (inner == text) break;
     text = inner;
   }
-  return trim(text);
+  return trimmed(text);
 }
 
 }  // namespace pith

@@ -15,9 +15,9 @@ using Op = Expression::Op;
 using Residue = std::optional<uint64_t>;
 
 // Evaluates at one point.
-class Evaluator {
+class ModularEvaluator {
  public:
-  explicit Evaluator(int point) : point_(point), prime_(modular_prime(point)) {}
+  explicit ModularEvaluator(int point) : point_(point), prime_(modular_prime(point)) {}
 
   Residue operator()(const Expression& e) const {
     switch (e.op) {
@@ -181,7 +181,7 @@ class Evaluator {
 }  // namespace
 
 std::optional<uint64_t> residue(const Expression& expression, int point) {
-  return Evaluator(point)(expression);
+  return ModularEvaluator(point)(expression);
 }
 
 uint64_t multiply_residues(uint64_t a, uint64_t b, int point) {

@@ -16,14 +16,14 @@ bool is_name(const Expression& expression) {
   return expression.op == Op::symbol || expression.op == Op::phrase;
 }
 
-bool contains_symbol(const Expression& expression) {
+bool has_unknown(const Expression& expression) {
   constexpr std::string_view kConstants[] = {"pi", "e", "i", "inf", "deg"};
   if (expression.op == Op::phrase) return true;
   if (expression.op == Op::symbol) {
     return std::find(std::begin(kConstants), std::end(kConstants), expression.name) ==
            std::end(kConstants);
   }
-  return std::any_of(expression.parts.begin(), expression.parts.end(), contains_symbol);
+  return std::any_of(expression.parts.begin(), expression.parts.end(), has_unknown);
 }
 
 // ---- Relations
@@ -63,8 +63,8 @@ std::optional<Expression> interval(Expression relation) {
   const bool two = sides.size() == 2;
   const size_t middle = two && is_name(sides[0]) ? 0 : 1;
   const bool bounded = sides.size() <= 3 && ascending && is_name(sides[middle]) &&
-                       contains_symbol(sides[middle]) &&
-                       std::count_if(sides.begin(), sides.end(), contains_symbol) == 1;
+                       has_unknown(sides[middle]) &&
+                       std::count_if(sides.begin(), sides.end(), has_unknown) == 1;
   if (!bounded) return std::nullopt;
   const bool below = middle > 0;
   const bool above = middle + 1 < sides.size();
@@ -220,7 +220,7 @@ Expression normalised_union(Expression parts) {
 // Square brackets make an interval of two ends in order, and of all else a vector.
 bool may_be_interval(const Expression& tuple) {
   if (tuple.parts.size() != 2) return false;
-  if (contains_symbol(tuple.parts[0]) || contains_symbol(tuple.parts[1])) return true;
+  if (has_unknown(tuple.parts[0]) || has_unknown(tuple.parts[1])) return true;
   const auto length = approximate(
       make_node(Op::sum, tuple.parts[1], make_node(Op::negate, tuple.parts[0])), /*point=*/0);
   return !length || length->value.real() >= 0;

@@ -4,11 +4,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/ascii.h"
+
 namespace pith {
 
-inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
-inline bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 inline bool is_foreign(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 
 class Scanner {

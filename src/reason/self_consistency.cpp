@@ -1,18 +1,12 @@
 #include "reason/self_consistency.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "base/clock.h"
 #include "kernels/kernels.h"
 
 namespace pith {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 int64_t whole_blocks(int64_t tokens) { return (tokens + kKvBlock - 1) / kKvBlock * kKvBlock; }
 

@@ -3,15 +3,11 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/ascii.h"
 #include "reason/scanner.h"
 
 namespace pith {
 namespace {
-
-template <size_t N>
-bool contains(const std::string_view (&names)[N], std::string_view name) {
-  return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
 
 constexpr std::string_view kTrigonometric[] = {"cos", "cosh", "cot", "csc", "sec",
                                                "sin", "sinh", "tan", "tanh"};
@@ -44,7 +40,7 @@ constexpr std::string_view kCurrencies[] = {"usd", "us", "eur", "gbp", "rs", "in
 std::string lower_case(std::string_view text) {
   std::string result(text);
   for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    c = lower(c);
   }
   return result;
 }

@@ -1,6 +1,9 @@
 // Words that stand in answers: names of mathematics, units, currencies.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -10,8 +13,12 @@ namespace pith {
 std::string lower_case(std::string_view text);
 
 // Without spaces, and what else of `front` and `back` stands at the ends.
-std::string_view trimmed(std::string_view text, std::string_view front = "",
-                         std::string_view back = "");
+std::string_view trimmed(std::string_view text, std::string_view front, std::string_view back);
+
+template <size_t N>
+bool contains(const std::string_view (&names)[N], std::string_view name) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
 
 // All names are in lower case.
 
