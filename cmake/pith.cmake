@@ -32,11 +32,16 @@ endif()
 target_compile_options(pith_flags INTERFACE -ffp-contract=off)
 target_include_directories(pith_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 
+function(pith_unity target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${PITH_UNITY} UNITY_BUILD_BATCH_SIZE 10)
+endfunction()
+
 # pith_library(NAME SOURCES a.cpp ... DEPENDS pith_base ...): the static library pith_NAME.
 function(pith_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(pith_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(pith_${name} PUBLIC pith_flags ${ARG_DEPENDS})
+  pith_unity(pith_${name})
 endfunction()
 
 # pith_cold(TARGET): code that takes longer to compile than to run.
@@ -58,6 +63,11 @@ function(pith_test name)
   target_link_libraries(${name} PRIVATE pith_flags ${ARG_DEPENDS} GTest::gtest GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE ${PITH_TEST_DEFINITIONS})
   target_precompile_headers(${name} REUSE_FROM pith_test_headers)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # With a compiled header GCC 12 shows the warnings of its bug 105651 from inside of
+    # the standard library.
+    target_compile_options(${name} PRIVATE -Wno-array-bounds)
+  endif()
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}")
 endfunction()
