@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "reason/words.h"
+
 namespace pith {
 namespace {
 

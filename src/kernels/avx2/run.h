@@ -44,7 +44,7 @@ constexpr int run_length(int bits) { return bits <= 4 ? 8 : bits == 5 ? 4 : 2; }
 #define PITH_SUMS2 PITH_SUMS1, [b0] "=&x"(b0), [b1] "=&x"(b1)
 #define PITH_SUMS3 PITH_SUMS2, [c0] "=&x"(c0), [c1] "=&x"(c1)
 #define PITH_SUM_RUN(run, rows) \
-  if constexpr (Run == run && Rows == rows) { \
+  if constexpr (Run == (run) && Rows == (rows)) { \
     asm(PITH_RUN##run(PITH_ROWS##rows) \
         : PITH_SUMS##rows, [w0] "=&x"(w0), [w1] "=&x"(w1), [x] "=&x"(x), [p] "=&x"(p) \
         : [w] "r"(w), [q] "r"(q), "m"(*reinterpret_cast<const Weights*>(w)), \
