@@ -27,6 +27,9 @@
 namespace pith::cli {
 namespace {
 
+constexpr double kLeastStopAt = 0.501;  // a coin would do below
+constexpr double kMostStopAt = 0.9999;
+
 struct AskOptions {
   RunOptions run;
   AdapterOptions adapter;
@@ -36,6 +39,7 @@ struct AskOptions {
   std::string system;
   bool own_system = false;  // the user gave one, perhaps an empty one
   bool own_temperature = false;
+  bool all_branches = false;  // none is ended early
   bool json = false;
 };
 
@@ -119,12 +123,18 @@ std::string output_text(const AskOptions& options, const AskReport& report) {
 
 // Returns the exit status.
 Result<int> ask(AskOptions& options) {
+  if (options.reason.vote == VoteRule::verifier) {
+    return fail(ErrorCode::usage,
+                "--vote verifier needs a reasoning pack that has a verifier: use majority or "
+                "confidence");
+  }
   PITH_TRY(const std::string question, read_question(options));
   PITH_TRY(const OpenModel model, open_model(options.run.model));
   PITH_TRY(const ChatTemplate chat_template, model.chat_template);
   PITH_TRY(const EncodedPrompt prompt, make_prompt(model, chat_template, options, question));
 
   SelfConsistencyOptions& reason = options.reason;
+  reason.stop_when_decided = !options.all_branches;
   reason.sampling = options.run.sampling;
   if (reason.branches == 1 && !options.own_temperature) reason.sampling.temperature = 0;
   reason.thinking_end = thinking_end(chat_template);
@@ -138,6 +148,7 @@ Result<int> ask(AskOptions& options) {
   report.thinking = !options.own_system || !reason.thinking_end.empty();
   report.load_s = model.load_s;
   report.seed = reason.sampling.seed;
+  report.vote = reason.vote;
   const auto observer = make_observer(options, chat_template);
   PITH_TRY(report.result,
            self_consistency(*engine, model.tokenizer, prompt.ids, reason, *observer));
@@ -172,6 +183,26 @@ void add_ask(CLI::App& app, Context& context) {
       ->excludes(question);
   add_number(*command, "-n,--branches", options->reason.branches, 1, kMostBranches,
              "Branches that vote");
+  add_number(*command, "--parallel", options->reason.parallel, 0, kMostBranches,
+             "Branches that run at once, each handing its place to the next; 0: all");
+  add_choice<VoteRule>(*command, "--vote", options->reason.vote,
+                       {{"majority", VoteRule::majority},
+                        {"verifier", VoteRule::verifier},
+                        {"confidence", VoteRule::confidence}},
+                       "What a branch's vote weighs: majority (1), confidence (how sure it was in "
+                       "its least certain passage), verifier (a pack's score) [majority]");
+  const auto stop_at = [options](const std::string& text) {
+    options->reason.stop_at = number_or_throw("--stop-at", text, kLeastStopAt, kMostStopAt);
+  };
+  CLI::Option* early = command->add_option_function<std::string>(
+      "--stop-at", stop_at,
+      "Stop as soon as the leading answer would win with this probability [once no branch can "
+      "change the winner]");
+  early->option_text("P");
+  command
+      ->add_flag("--all-branches", options->all_branches,
+                 "Let every branch finish, even when the winner is certain")
+      ->excludes(early);
   add_number(*command, "--budget", options->reason.budget_tokens, 1, kMostBudget,
              "Tokens that each branch may think before it must answer");
   add_choice<AnswerKind>(*command, "--answer", options->reason.kind,

@@ -36,8 +36,13 @@ int widest_answer(const SelfConsistencyResult& result) {
 
 std::string branch_lines(const SelfConsistencyResult& result, const Style& style, int width) {
   std::string out;
+  int waiting = 0;
   for (size_t i = 0; i < result.branches.size(); ++i) {
     const BranchResult& branch = result.branches[i];
+    if (!branch.started()) {
+      ++waiting;
+      continue;
+    }
     const bool by_itself = branch.finish_reason == FinishReason::stop;
     const std::string note =
         by_itself ? "" : fmt::format("  ({})", finish_reason_name(branch.finish_reason));
@@ -45,6 +50,9 @@ std::string branch_lines(const SelfConsistencyResult& result, const Style& style
     out +=
         fmt::format("{:>3}  {}  {}\n", i + 1, padded(answer, width),
                     style.paint(Colour::dim, fmt::format("{:>5} tokens{}", branch.tokens, note)));
+  }
+  if (waiting > 0) {
+    out += style.paint(Colour::dim, fmt::format("     {} more were not started", waiting)) + "\n";
   }
   return out;
 }
@@ -54,13 +62,13 @@ std::string vote_lines(const SelfConsistencyResult& result, const Style& style, 
   const int room = std::clamp(columns - width - 20, 4, kWidestBar);
   std::string out = "votes\n";
   for (const AnswerGroup& group : result.groups) {
-    const int cells = std::max(1, static_cast<int>(std::lround(group.share * room)));
+    const int cells = std::max(1, static_cast<int>(std::lround(group.weight_share * room)));
     std::string bar;
     for (int i = 0; i < cells; ++i) bar += "\u2588";
     const bool winner = &group == &result.groups.front();
     out += fmt::format("     {}  {} {} ({:.0f} %)\n", padded(shown(group.answer), width),
                        style.paint(winner ? Colour::green : Colour::dim, bar), group.members.size(),
-                       100 * group.share);
+                       100 * group.weight_share);
   }
   return out;
 }
@@ -69,25 +77,30 @@ std::string answer_line(const SelfConsistencyResult& result, const Style& style)
   if (result.groups.empty()) return "no branch has answered\n";
   std::string line = "answer: " + style.paint(Colour::green, one_line(winning_answer(result)));
   if (result.branches.size() > 1) {
-    line += fmt::format("  ({} of {} branches, confidence {:.2f})",
+    const bool calibrated = result.confidence_kind == ConfidenceKind::calibrated;
+    line += fmt::format("  ({} of {} branches, {}confidence {:.2f})",
                         result.groups.front().members.size(), result.branches.size(),
-                        result.confidence);
+                        calibrated ? "calibrated " : "", result.confidence);
   }
   return line + "\n";
 }
 
 std::string speed_line(const AskReport& report) {
   const SelfConsistencyResult& result = report.result;
+  const std::string saved =
+      result.saved_tokens > 0 ? fmt::format(" (about {} saved)", result.saved_tokens) : "";
   return fmt::format(
-      "prompt {} tokens, {:.1f} tok/s; answer {} tokens in {:.1f} s, {:.1f} tok/s; load {:.1f} s\n",
-      result.prompt_tokens, result.prefill_tokens_per_s(), result.completion_tokens,
+      "prompt {} tokens, {:.1f} tok/s; answer {} tokens{} in {:.1f} s, {:.1f} tok/s; load {:.1f} "
+      "s\n",
+      result.prompt_tokens, result.prefill_tokens_per_s(), result.completion_tokens, saved,
       result.decode_s, result.decode_tokens_per_s(), report.load_s);
 }
 
 json branch_json(const BranchResult& branch) {
   return {{"answer", branch.answer},
-          // The geometric mean of its tokens' probabilities.
+          // Geometric means of its tokens' probabilities: of all, and in the worst window.
           {"score", std::exp(branch.mean_log_probability)},
+          {"confidence", branch.confidence.weight()},
           {"tokens", branch.tokens},
           {"finish_reason", finish_reason_name(branch.finish_reason)},
           {"text", branch.text}};
@@ -96,8 +109,10 @@ json branch_json(const BranchResult& branch) {
 json votes_json(const SelfConsistencyResult& result) {
   json votes = json::array();
   for (const AnswerGroup& group : result.groups) {
-    votes.push_back(
-        {{"answer", group.answer}, {"share", group.share}, {"branches", group.members}});
+    votes.push_back({{"answer", group.answer},
+                     {"share", group.share},
+                     {"weight_share", group.weight_share},
+                     {"branches", group.members}});
   }
   return votes;
 }
@@ -127,26 +142,29 @@ std::string report_json(const AskReport& report) {
   const SelfConsistencyResult& result = report.result;
   json branches = json::array();
   for (const BranchResult& branch : result.branches) branches.push_back(branch_json(branch));
-  const json object = {
-      {"answer", result.groups.empty() ? json() : json(winning_answer(result))},
-      {"text", result.branches[result.best_branch].text},
-      {"thinking", report.thinking},
-      {"confidence", result.confidence},
-      {"branches", std::move(branches)},
-      {"votes", votes_json(result)},
-      {"usage",
-       {{"prompt_tokens", result.prompt_tokens}, {"completion_tokens", result.completion_tokens}}},
-      {"timing",
-       {{"load_s", report.load_s},
-        {"prefill_s", result.prefill_s},
-        {"first_token_s", result.first_token_s},
-        {"decode_s", result.decode_s},
-        {"total_s", result.total_s}}},
-      {"speed",
-       {{"prefill_tokens_per_s", result.prefill_tokens_per_s()},
-        {"decode_tokens_per_s", result.decode_tokens_per_s()}}},
-      {"model", report.model},
-      {"seed", report.seed}};
+  const json object = {{"answer", result.groups.empty() ? json() : json(winning_answer(result))},
+                       {"text", result.branches[result.best_branch].text},
+                       {"thinking", report.thinking},
+                       {"confidence", result.confidence},
+                       {"confidence_kind", confidence_kind_name(result.confidence_kind)},
+                       {"vote", vote_rule_name(report.vote)},
+                       {"branches", std::move(branches)},
+                       {"votes", votes_json(result)},
+                       {"usage",
+                        {{"prompt_tokens", result.prompt_tokens},
+                         {"completion_tokens", result.completion_tokens},
+                         {"saved_tokens", result.saved_tokens}}},
+                       {"timing",
+                        {{"load_s", report.load_s},
+                         {"prefill_s", result.prefill_s},
+                         {"first_token_s", result.first_token_s},
+                         {"decode_s", result.decode_s},
+                         {"total_s", result.total_s}}},
+                       {"speed",
+                        {{"prefill_tokens_per_s", result.prefill_tokens_per_s()},
+                         {"decode_tokens_per_s", result.decode_tokens_per_s()}}},
+                       {"model", report.model},
+                       {"seed", report.seed}};
   return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

@@ -13,6 +13,7 @@ struct AskReport {
   bool thinking = false;  // the model was asked to reason before it answers
   double load_s = 0;
   uint64_t seed = 0;
+  VoteRule vote = VoteRule::majority;
   SelfConsistencyResult result;
 };
 

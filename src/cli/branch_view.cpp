@@ -65,6 +65,7 @@ void BranchView::on_token(size_t index, const Branch& branch, std::string_view t
 void BranchView::on_finish(size_t index, const Branch& branch) {
   if (!live_) return;
   lines_[index].finished = true;
+  lines_[index].decided = branch.finish_reason() == FinishReason::decided;
   lines_[index].answer = one_line(branch.answer());
   draw(/*at_once=*/true);
 }
@@ -91,13 +92,31 @@ std::string BranchView::header() const {
                      elapsed > 0 ? tokens / elapsed : 0);
 }
 
+// Those that have started, as many as the screen holds: the ones at work before the ones
+// that are done, and of these the last.
+std::vector<size_t> BranchView::shown_lines() const {
+  const auto room = static_cast<size_t>(std::max(terminal_rows() - 2, 1));
+  std::vector<size_t> at_work;
+  std::vector<size_t> done;
+  for (size_t i = 0; i < lines_.size(); ++i) {
+    if (lines_[i].tokens > 0) (lines_[i].finished ? done : at_work).push_back(i);
+  }
+  if (at_work.size() > room) at_work.resize(room);
+  const size_t kept = std::min(done.size(), room - at_work.size());
+  at_work.insert(at_work.end(), done.end() - static_cast<std::ptrdiff_t>(kept), done.end());
+  std::sort(at_work.begin(), at_work.end());
+  return at_work;
+}
+
 std::string BranchView::line_text(size_t index, int columns) const {
   const Line& line = lines_[index];
   const std::string head = fmt::format("{:>3} {:>5} tokens  ", index + 1, line.tokens);
   const int room = columns - static_cast<int>(head.size());
   if (room < 4) return std::string(head_within(head, columns));
   if (line.finished) {
-    const std::string answer = line.answer.empty() ? "no answer" : "answer: " + line.answer;
+    const std::string answer = line.decided          ? "not needed"
+                               : line.answer.empty() ? "no answer"
+                                                     : "answer: " + line.answer;
     return head + style_.paint(Colour::bold, head_within(answer, room));
   }
   return head + style_.paint(Colour::dim, tail_within(one_line(line.words), room));
@@ -109,16 +128,15 @@ void BranchView::draw(bool at_once) {
   if (!live_ || (!at_once && now - last_draw_ < kRedrawInterval)) return;
   last_draw_ = now;
   const int columns = std::max(terminal_columns(STDERR_FILENO) - 1, 1);
-  const size_t shown =
-      std::min(lines_.size(), static_cast<size_t>(std::max(terminal_rows() - 2, 1)));
+  const std::vector<size_t> shown = shown_lines();
 
   std::string out = "\r";
   if (drawn_ > 1) out += fmt::format("\x1b[{}A", drawn_ - 1);
   out += std::string(head_within(header(), columns)) + "\x1b[K";
-  for (size_t i = 0; i < shown; ++i) out += "\n" + line_text(i, columns) + "\x1b[K";
+  for (const size_t i : shown) out += "\n" + line_text(i, columns) + "\x1b[K";
   out += "\x1b[J";
   std::fwrite(out.data(), 1, out.size(), stderr);
-  drawn_ = static_cast<int>(shown) + 1;
+  drawn_ = static_cast<int>(shown.size()) + 1;
 }
 
 }  // namespace pith::cli

@@ -1,5 +1,5 @@
 // The branches of a question while they run: one line each on standard error,
-// redrawn in place.
+// redrawn in place. A branch that has not started has none.
 #pragma once
 
 #include <chrono>
@@ -36,11 +36,13 @@ class BranchView : public DecodeObserver {
     std::string words;   // the end of its text
     std::string answer;  // once finished
     bool finished = false;
+    bool decided = false;  // ended as the others' answers were enough
   };
 
   double seconds() const;
   void draw(bool at_once);
   std::string header() const;
+  std::vector<size_t> shown_lines() const;
   std::string line_text(size_t index, int columns) const;
 
   Style style_;

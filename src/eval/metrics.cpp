@@ -25,7 +25,7 @@ std::vector<Vote> votes_of(const QuestionResult& question) {
     votes.push_back({-1, sample.correct, 1});
   }
   int32_t number = 0;
-  for (const AnswerGroup& group : majority_vote(ballots, question.kind)) {
+  for (const AnswerGroup& group : weighted_vote(ballots, question.kind)) {
     for (const size_t member : group.members) votes[member].group = number;
     ++number;
   }

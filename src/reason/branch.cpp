@@ -22,6 +22,8 @@ std::string_view finish_reason_name(FinishReason reason) {
       return "budget";
     case FinishReason::context:
       return "context";
+    case FinishReason::decided:
+      return "decided";
     case FinishReason::cancelled:
       break;
   }

@@ -20,6 +20,7 @@ enum class FinishReason {
   budget,     // its budget of tokens was used up
   context,    // the context or the KV cache was full
   cancelled,  // the user asked to stop
+  decided,    // the answers of others were enough: it was not needed
 };
 std::string_view finish_reason_name(FinishReason reason);
 

@@ -11,27 +11,31 @@ namespace {
 class Decoder {
  public:
   Decoder(Engine& engine, const Tokenizer& tokenizer, std::span<Branch> branches,
-          std::span<OwnedSequence> sequences, const SamplingOptions& sampling,
-          FinishedSequence when_finished, DecodeObserver& observer, AdapterId adapter)
+          OwnedSequence& prompt, size_t logits_row, const DecodeOptions& options,
+          DecodeObserver& observer)
       : engine_(engine),
         branches_(branches),
-        sequences_(sequences),
-        sampling_(sampling),
-        when_finished_(when_finished),
-        adapter_(adapter),
+        prompt_(prompt),
+        options_(options),
         observer_(observer),
-        sampler_(tokenizer) {}
+        sampler_(tokenizer),
+        places_(options.parallel > 0 ? options.parallel : branches.size()),
+        forks_(branches.size()) {
+    const auto logits = engine.logits(logits_row);
+    prompt_logits_.assign(logits.begin(), logits.end());
+  }
 
-  Status run(size_t logits_row) {
-    for (size_t i = 0; i < branches_.size(); ++i) sample(i, logits_row);
-    while (list_work()) {
+  Status run() {
+    for (;;) {
+      fill_places();
+      if (observer_.decided()) stop_all(FinishReason::decided);
+      if (!list_work()) return {};
       if (observer_.cancelled()) {
         stop_all(FinishReason::cancelled);
-        break;
+        return {};
       }
       PITH_TRY_VOID(do_work());
     }
-    return {};
   }
 
  private:
@@ -42,10 +46,23 @@ class Decoder {
     bool last;
   };
 
-  // Everything that the branches wait for, in their order. False when all are done.
+  void fill_places() {
+    while (started_ < branches_.size() && at_work_ < places_ && !observer_.decided()) {
+      const size_t index = started_++;
+      ++at_work_;
+      if (started_ < branches_.size()) forks_[index] = prompt_.fork();
+      sample(index, prompt_logits_);
+    }
+  }
+
+  SequenceId sequence(size_t index) const {
+    return forks_[index].empty() ? prompt_.id() : forks_[index].id();
+  }
+
+  // Everything that the branches at work wait for, in their order. False when none is.
   bool list_work() {
     work_.clear();
-    for (size_t i = 0; i < branches_.size(); ++i) {
+    for (size_t i = 0; i < started_; ++i) {
       const auto pending = branches_[i].pending();
       for (size_t t = 0; t < pending.size(); ++t) {
         work_.push_back({i, pending[t], t + 1 == pending.size()});
@@ -67,7 +84,7 @@ class Decoder {
       }
       PITH_TRY_VOID(status);
       for (size_t row = 0; row < part.size(); ++row) {
-        if (part[row].last) sample(part[row].branch, row);
+        if (part[row].last) sample(part[row].branch, engine_.logits(row));
       }
       begin += count;
     }
@@ -77,8 +94,8 @@ class Decoder {
   Status step(std::span<const Work> part) {
     rows_.clear();
     for (const Work& work : part) {
-      rows_.push_back({work.token, sequences_[work.branch].id(), /*want_logits=*/work.last,
-                       /*want_hidden=*/false, adapter_});
+      rows_.push_back({work.token, sequence(work.branch), /*want_logits=*/work.last,
+                       /*want_hidden=*/false, options_.adapter});
     }
     return engine_.step(rows_);
   }
@@ -88,11 +105,12 @@ class Decoder {
     const size_t victim = work_.back().branch;
     while (work_.size() > begin && work_.back().branch == victim) work_.pop_back();
     stop(victim, FinishReason::context);
+    places_ = std::max<size_t>(at_work_, 1);
   }
 
-  void sample(size_t index, size_t row) {
+  void sample(size_t index, std::span<const float> logits) {
     Branch& branch = branches_[index];
-    const std::string_view text = sampler_.advance(branch, engine_.logits(row), sampling_);
+    const std::string_view text = sampler_.advance(branch, logits, options_.sampling);
     observer_.on_token(index, branch, text);
     if (branch.finished()) finished(index);
   }
@@ -110,18 +128,22 @@ class Decoder {
   }
 
   void finished(size_t index) {
-    if (when_finished_ == FinishedSequence::release) sequences_[index].reset();
+    if (index < started_) --at_work_;
+    forks_[index].reset();
     observer_.on_finish(index, branches_[index]);
   }
 
   Engine& engine_;
   std::span<Branch> branches_;
-  std::span<OwnedSequence> sequences_;
-  const SamplingOptions& sampling_;
-  FinishedSequence when_finished_;
-  AdapterId adapter_;
+  OwnedSequence& prompt_;
+  const DecodeOptions& options_;
   DecodeObserver& observer_;
   BranchSampler sampler_;
+  size_t places_;
+  size_t started_ = 0;                // branches; they start in their order
+  size_t at_work_ = 0;                // those started that are not finished
+  std::vector<OwnedSequence> forks_;  // by branch; empty: it writes onto the prompt's
+  std::vector<float> prompt_logits_;  // [V]
   std::vector<Work> work_;
   std::vector<Row> rows_;
 };
@@ -149,12 +171,9 @@ Result<size_t> read_prompt(Engine& engine, SequenceId sequence, std::span<const 
 }
 
 Status decode(Engine& engine, const Tokenizer& tokenizer, std::span<Branch> branches,
-              std::span<OwnedSequence> sequences, size_t logits_row,
-              const SamplingOptions& sampling, FinishedSequence when_finished,
-              DecodeObserver& observer, AdapterId adapter) {
-  PITH_CHECK(branches.size() == sequences.size());
-  return Decoder(engine, tokenizer, branches, sequences, sampling, when_finished, observer, adapter)
-      .run(logits_row);
+              OwnedSequence& prompt, size_t logits_row, const DecodeOptions& options,
+              DecodeObserver& observer) {
+  return Decoder(engine, tokenizer, branches, prompt, logits_row, options, observer).run();
 }
 
 }  // namespace pith

@@ -54,8 +54,10 @@ class DecodeObserver {
   // `text` is what became complete, often empty; the branch has been updated.
   virtual void on_token(size_t /*index*/, const Branch& /*branch*/, std::string_view /*text*/) {}
   virtual void on_finish(size_t /*index*/, const Branch& /*branch*/) {}
-  // Asked before every step: true ends all branches that are at work.
+  // Asked before every step: true ends all branches that are not finished.
   virtual bool cancelled() { return false; }
+  // Asked before every step: true ends them too, as what the finished ones say is enough.
+  virtual bool decided() { return false; }
 };
 
 // Reads `tokens` onto the sequence in steps of the engine's size. Returns the row
@@ -64,17 +66,22 @@ class DecodeObserver {
 Result<size_t> read_prompt(Engine& engine, SequenceId sequence, std::span<const TokenId> tokens,
                            DecodeObserver& observer, const AdapterUse& use = {});
 
-// What becomes of the sequence of a branch that is finished.
-enum class FinishedSequence { keep, release };
+struct DecodeOptions {
+  SamplingOptions sampling;
+  AdapterId adapter = kNoAdapter;  // what branches read is processed with it
+  size_t parallel = 0;             // branches at once; 0: all
+};
 
-// Runs all branches to their ends. sequences[i] holds the prompt of branches[i], and
-// the engine's last step has, at `logits_row`, the logits after it. Branches that the
-// context or the KV cache has no room for end with `context`, the last ones first.
-// What branches read is processed with `adapter`.
+// Runs all branches to their ends, in their order: one that finishes hands its place to
+// the next. `prompt` holds what all have in common, and the engine's last step has, at
+// `logits_row`, the logits after it. Every branch writes onto a fork of its own, which is
+// released as it finishes, but for the last to start, which writes onto `prompt` itself.
+// Branches that the KV cache has no room for end with `context`, the last ones first, and
+// their places are not filled again. In the end all branches are finished, those too that
+// never started.
 // Errors: those of Engine::step but `exhausted`; the branches then stand as they were.
 Status decode(Engine& engine, const Tokenizer& tokenizer, std::span<Branch> branches,
-              std::span<OwnedSequence> sequences, size_t logits_row,
-              const SamplingOptions& sampling, FinishedSequence when_finished,
-              DecodeObserver& observer, AdapterId adapter = kNoAdapter);
+              OwnedSequence& prompt, size_t logits_row, const DecodeOptions& options,
+              DecodeObserver& observer);
 
 }  // namespace pith

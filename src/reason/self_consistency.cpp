@@ -1,38 +1,99 @@
 #include "reason/self_consistency.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/clock.h"
 #include "kernels/kernels.h"
+#include "reason/early_stop.h"
 
 namespace pith {
 namespace {
 
 int64_t whole_blocks(int64_t tokens) { return (tokens + kKvBlock - 1) / kKvBlock * kKvBlock; }
 
-// Passes everything on and notes when the first token came.
-class FirstTokenClock : public DecodeObserver {
+int32_t at_once(const SelfConsistencyOptions& options) {
+  return options.parallel > 0 ? std::min(options.parallel, options.branches) : options.branches;
+}
+
+BranchResult result_of(const Branch& branch) {
+  const auto samples = branch.samples();
+  BranchResult result;
+  result.text = branch.text();
+  // Half a text may look as if it had an answer.
+  if (branch.finish_reason() != FinishReason::decided) result.answer = branch.answer();
+  result.tokens = branch.sampled_tokens() + branch.read_tokens();
+  result.finish_reason = branch.finish_reason();
+  result.mean_log_probability = branch.mean_log_probability();
+  result.confidence = branch_confidence(samples);
+  result.samples.assign(samples.begin(), samples.end());
+  return result;
+}
+
+Ballot ballot_of(const BranchResult& branch) {
+  Ballot ballot;
+  ballot.answer = branch.answer;
+  ballot.mean_log_probability = branch.mean_log_probability;
+  ballot.confidence = branch.confidence.weight();
+  ballot.verifier_score = branch.verifier_score;
+  return ballot;
+}
+
+std::vector<AnswerGroup> take_vote(std::span<Ballot> ballots,
+                                   const SelfConsistencyOptions& options) {
+  weigh(ballots, options.vote);
+  return weighted_vote(ballots, options.kind);
+}
+
+// Passes everything on, notes when the first token came, and takes the vote each time a
+// branch finishes.
+class Watch : public DecodeObserver {
  public:
-  FirstTokenClock(DecodeObserver& next, Clock::time_point start) : next_(next), start_(start) {}
+  Watch(DecodeObserver& next, const SelfConsistencyOptions& options, Clock::time_point start)
+      : next_(next), options_(options), start_(start) {}
 
   void on_prefill(int32_t done, int32_t total) override { next_.on_prefill(done, total); }
   void on_token(size_t index, const Branch& branch, std::string_view text) override {
     if (first_token_s == 0) first_token_s = seconds_since(start_);
     next_.on_token(index, branch, text);
   }
-  void on_finish(size_t index, const Branch& branch) override { next_.on_finish(index, branch); }
+  void on_finish(size_t index, const Branch& branch) override {
+    next_.on_finish(index, branch);
+    if (decided_ || !stops_early()) return;
+    ballots_.push_back(ballot_of(result_of(branch)));
+    decided_ = is_enough(take_vote(ballots_, options_));
+  }
   bool cancelled() override { return next_.cancelled(); }
+  bool decided() override { return decided_ || next_.decided(); }
 
   double first_token_s = 0;
 
  private:
+  bool stops_early() const { return options_.stop_when_decided || options_.stop_at.has_value(); }
+
+  bool is_enough(std::span<const AnswerGroup> groups) const {
+    const size_t open = static_cast<size_t>(options_.branches) - ballots_.size();
+    if (options_.stop_when_decided && vote_is_decided(groups, open)) return true;
+    return options_.stop_at && leader_probability(groups) >= *options_.stop_at;
+  }
+
   DecodeObserver& next_;
+  const SelfConsistencyOptions& options_;
   Clock::time_point start_;
+  std::vector<Ballot> ballots_;  // of the finished branches, in the order of their ends
+  bool decided_ = false;
 };
 
 Status check_options(std::span<const TokenId> prompt, const SelfConsistencyOptions& options) {
   if (options.branches < 1 || options.branches > kMostBranches) {
     return fail(ErrorCode::usage, "{} branches: 1 to {} can be", options.branches, kMostBranches);
+  }
+  if (options.parallel < 0) {
+    return fail(ErrorCode::usage, "{} branches at once: 0 (all) or more can be", options.parallel);
+  }
+  if (options.stop_at && !(*options.stop_at > 0.5 && *options.stop_at < 1)) {
+    return fail(ErrorCode::usage, "a vote that stops at {}: it must be above 0.5 and below 1",
+                *options.stop_at);
   }
   if (options.budget_tokens < 1) {
     return fail(ErrorCode::usage, "a budget of {} tokens: at least 1 is needed",
@@ -62,29 +123,36 @@ Result<BranchPlan> make_plan(const Engine& engine, const Tokenizer& tokenizer, s
   return plan;
 }
 
-BranchResult result_of(const Branch& branch) {
-  const auto samples = branch.samples();
-  return {branch.text(),
-          branch.answer(),
-          branch.sampled_tokens() + branch.read_tokens(),
-          branch.finish_reason(),
-          branch.mean_log_probability(),
-          {samples.begin(), samples.end()}};
-}
-
-void vote(SelfConsistencyResult& result, AnswerKind kind) {
+void vote(SelfConsistencyResult& result, const SelfConsistencyOptions& options) {
   std::vector<Ballot> ballots;
-  for (const BranchResult& branch : result.branches) {
-    ballots.push_back({branch.answer, branch.mean_log_probability});
-  }
-  result.groups = majority_vote(ballots, kind);
+  for (const BranchResult& branch : result.branches) ballots.push_back(ballot_of(branch));
+  result.groups = take_vote(ballots, options);
   if (result.groups.empty()) return;
   const AnswerGroup& winner = result.groups.front();
-  result.confidence = winner.share;
-  result.best_branch =
-      *std::max_element(winner.members.begin(), winner.members.end(), [&](size_t a, size_t b) {
-        return ballots[a].mean_log_probability < ballots[b].mean_log_probability;
-      });
+  result.best_branch = winner.best;
+  result.confidence = winner.weight_share;
+  if (!options.calibration) return;
+  size_t votes = 0;
+  for (const AnswerGroup& group : result.groups) votes += group.members.size();
+  result.confidence = options.calibration->probability(winner.weight_share, votes);
+  result.confidence_kind = ConfidenceKind::calibrated;
+}
+
+int64_t estimate_saved_tokens(std::span<const BranchResult> branches) {
+  double finished = 0;
+  double tokens = 0;
+  for (const BranchResult& branch : branches) {
+    if (branch.finish_reason == FinishReason::decided) continue;
+    finished += 1;
+    tokens += branch.tokens;
+  }
+  if (finished == 0) return 0;
+  double saved = 0;
+  for (const BranchResult& branch : branches) {
+    if (branch.finish_reason != FinishReason::decided) continue;
+    saved += std::max(tokens / finished - branch.tokens, 0.0);
+  }
+  return std::llround(saved);
 }
 
 }  // namespace
@@ -100,6 +168,10 @@ std::string_view reasoning_prompt(AnswerKind kind) {
       break;
   }
   return kReasoningPrompt;
+}
+
+std::string_view confidence_kind_name(ConfidenceKind kind) {
+  return kind == ConfidenceKind::calibrated ? "calibrated" : "agreement";
 }
 
 double SelfConsistencyResult::prefill_tokens_per_s() const {
@@ -123,7 +195,7 @@ int64_t kv_tokens_needed(const Tokenizer& tokenizer, int32_t prompt_tokens,
   // A branch writes into a copy of the prompt's last block, so one block more each.
   const int64_t per_branch =
       whole_blocks(int64_t{plan.budget_tokens} + plan.allowance_tokens()) + kKvBlock;
-  return whole_blocks(prompt_tokens) + options.branches * per_branch;
+  return whole_blocks(prompt_tokens) + at_once(options) * per_branch;
 }
 
 Result<SelfConsistencyResult> self_consistency(Engine& engine, const Tokenizer& tokenizer,
@@ -134,32 +206,32 @@ Result<SelfConsistencyResult> self_consistency(Engine& engine, const Tokenizer& 
   PITH_TRY(const BranchPlan plan, make_plan(engine, tokenizer, prompt.size(), options));
 
   const auto start = Clock::now();
-  FirstTokenClock clock(observer, start);
+  Watch watch(observer, options, start);
   SelfConsistencyResult result;
   result.prompt_tokens = static_cast<int32_t>(prompt.size());
 
-  std::vector<OwnedSequence> sequences;
-  sequences.emplace_back(engine);
+  OwnedSequence sequence(engine);
   PITH_TRY(const size_t logits_row,
-           read_prompt(engine, sequences[0].id(), prompt, clock, options.adapter));
+           read_prompt(engine, sequence.id(), prompt, watch, options.adapter));
   result.prefill_s = seconds_since(start);
 
   std::vector<Branch> branches;
   for (int32_t i = 0; i < options.branches; ++i) {
-    if (i > 0) sequences.push_back(sequences[0].fork());
     branches.emplace_back(tokenizer, plan, options.first_stream + static_cast<uint64_t>(i));
   }
-  PITH_TRY_VOID(decode(engine, tokenizer, branches, sequences, logits_row, options.sampling,
-                       FinishedSequence::release, clock, options.adapter.adapter));
+  const DecodeOptions how{options.sampling, options.adapter.adapter,
+                          static_cast<size_t>(at_once(options))};
+  PITH_TRY_VOID(decode(engine, tokenizer, branches, sequence, logits_row, how, watch));
   result.total_s = seconds_since(start);
   result.decode_s = result.total_s - result.prefill_s;
-  result.first_token_s = clock.first_token_s;
+  result.first_token_s = watch.first_token_s;
 
   for (const Branch& branch : branches) {
     result.branches.push_back(result_of(branch));
     result.completion_tokens += result.branches.back().tokens;
   }
-  vote(result, options.kind);
+  result.saved_tokens = estimate_saved_tokens(result.branches);
+  vote(result, options);
   return result;
 }
 

@@ -1,5 +1,5 @@
 // Self-consistency (arXiv 2203.11171): several branches answer one prompt, and the
-// answer that most of them give wins.
+// answer that weighs most among them wins.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,8 @@
 #include "engine/sampler.h"
 #include "reason/answer.h"
 #include "reason/branch.h"
+#include "reason/branch_confidence.h"
+#include "reason/calibration.h"
 #include "reason/decode.h"
 #include "reason/vote.h"
 
@@ -30,32 +32,55 @@ inline constexpr int32_t kMostBranches = 256;
 
 struct SelfConsistencyOptions {
   int32_t branches = 8;          // 1 to kMostBranches
+  int32_t parallel = 0;          // branches at once; 0: all
   int32_t budget_tokens = 1024;  // that each branch may sample before it must answer; 1 or more
   AnswerKind kind = AnswerKind::number;
   SamplingOptions sampling;   // temperature 0 makes all branches the same
   uint64_t first_stream = 0;  // branch i draws from stream first_stream + i
   std::string thinking_end;   // what closes the family's thoughts; empty: it has none
   AdapterUse adapter;         // of the prompt, and of all that is sampled
+  VoteRule vote = VoteRule::majority;
+  // Ends the branches at work once they cannot change the winner any more.
+  bool stop_when_decided = true;
+  // Ends them too once leader_probability() is this or more, above 0.5 and below 1.
+  std::optional<double> stop_at;
+  std::optional<Calibration> calibration;  // of the vote's agreement
 };
 
 struct BranchResult {
   std::string text;    // all the model wrote, with the closing of a forced answer
-  std::string answer;  // empty only when the branch gave none and was cut off
+  std::string answer;  // empty when the branch was cut off before it gave one, or decided
   int32_t tokens = 0;  // sampled, plus those of a forced closing
   FinishReason finish_reason = FinishReason::stop;
   double mean_log_probability = 0;  // of the sampled tokens, natural logarithm
+  BranchConfidence confidence;
+  std::optional<double> verifier_score;  // 0 to 1
   std::vector<SampledToken> samples;
+
+  // Whether it was given a place at all.
+  bool started() const { return !samples.empty(); }
 };
+
+// What the confidence of a result is.
+enum class ConfidenceKind {
+  agreement,   // the winner's share of the votes' weight
+  calibrated,  // the chance that it is right, by a Calibration
+};
+std::string_view confidence_kind_name(ConfidenceKind kind);
 
 struct SelfConsistencyResult {
   int32_t prompt_tokens = 0;
   int32_t completion_tokens = 0;  // of all branches
   std::vector<BranchResult> branches;
   std::vector<AnswerGroup> groups;  // winner first; empty when no branch answered
-  // The branch that speaks for the winner: its likeliest member. The first branch
-  // when nobody answered.
+  // The branch that speaks for the winner: AnswerGroup::best. The first branch when
+  // nobody answered.
   size_t best_branch = 0;
-  double confidence = 0;  // the winner's share of the votes
+  double confidence = 0;  // in the winner, see `confidence_kind`
+  ConfidenceKind confidence_kind = ConfidenceKind::agreement;
+  // Tokens that the branches which ended as `decided` would have taken further, were they
+  // as long as the mean of the others: an estimate.
+  int64_t saved_tokens = 0;
   double prefill_s = 0;
   double first_token_s = 0;  // from the start
   double decode_s = 0;
@@ -67,12 +92,13 @@ struct SelfConsistencyResult {
 };
 
 // Tokens of KV cache with which self_consistency() never runs out of room: the
-// prompt once, and what each branch adds to it.
+// prompt once, and what each branch that runs at once adds to it.
 int64_t kv_tokens_needed(const Tokenizer& tokenizer, int32_t prompt_tokens,
                          const SelfConsistencyOptions& options);
 
-// Reads the prompt once and decodes all branches together. Every branch is the same,
-// to the bit, as it would be alone with its stream. A branch takes at most
+// Reads the prompt once and decodes the branches together, `parallel` at once. Every
+// branch is the same, to the bit, as it would be alone with its stream; one that an early
+// stop ends is the beginning of that, and does not vote. A branch takes at most
 // budget_tokens + BranchPlan::allowance_tokens() tokens; where the context leaves
 // less, it must answer earlier, and its finish reason is `context`.
 //

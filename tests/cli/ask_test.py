@@ -7,8 +7,8 @@ import signal
 from python_case import main
 from tiny_case import ENDLESS, FAMILIES, MESSAGE, TinyTest
 
-FIELDS = {"answer", "text", "thinking", "confidence", "branches", "usage", "timing"}
-BRANCH_FIELDS = {"answer", "score", "tokens", "finish_reason", "text"}
+FIELDS = {"answer", "text", "thinking", "confidence", "confidence_kind", "vote", "branches", "usage"}
+BRANCH_FIELDS = {"answer", "score", "confidence", "tokens", "finish_reason", "text"}
 TIMING_FIELDS = {"load_s", "prefill_s", "first_token_s", "total_s"}
 FINISH_REASONS = {"stop", "budget", "context", "cancelled"}
 MOST_CLOSING = 34 + 48  # tokens: what opens a forced answer, in the tiny vocabulary, and the answer
@@ -29,7 +29,9 @@ class AskTest(TinyTest):
 class AskJson(AskTest):
     def test_fields(self):
         for model in FAMILIES:
-            result = self.json("ask", "-m", self.tiny_model(model), "-n", 3, "--budget", 40, "2+2?")
+            result = self.json(
+                "ask", "-m", self.tiny_model(model), "-n", 3, "--budget", 40, "--all-branches", "2+2?"
+            )
             self.assertLessEqual(FIELDS, result.keys())
             self.assertLessEqual(TIMING_FIELDS, result["timing"].keys())
             self.assertEqual(len(result["branches"]), 3)
@@ -42,7 +44,7 @@ class AskJson(AskTest):
             self.assertTrue(0 < result["confidence"] <= 1)
             self.assertIn(result["text"], [b["text"] for b in result["branches"]])
             usage = result["usage"]
-            self.assertEqual(usage.keys(), {"prompt_tokens", "completion_tokens"})
+            self.assertEqual(usage.keys(), {"prompt_tokens", "completion_tokens", "saved_tokens"})
             self.assertEqual(usage["completion_tokens"], sum(b["tokens"] for b in result["branches"]))
 
     def test_times_fit_together(self):
@@ -52,7 +54,7 @@ class AskJson(AskTest):
         self.assertLess(timing["first_token_s"], timing["total_s"])
 
     def test_votes_are_the_branches(self):
-        result = self.json("ask", "-m", self.tiny_model(), "-n", 8, "2+2?")
+        result = self.json("ask", "-m", self.tiny_model(), "-n", 8, "--all-branches", "2+2?")
         voters = sorted(i for vote in result["votes"] for i in vote["branches"])
         self.assertEqual(voters, list(range(8)))
         self.assertEqual(result["votes"][0]["answer"], result["answer"])
@@ -88,15 +90,15 @@ class AskRepeats(AskTest):
                 self.assertEqual(one, self.answers("-n", 5, "-t", threads, "2+2?", model=model))
 
     def test_branches_do_not_depend_on_their_number(self):
-        eight = self.answers("-n", 8, "2+2?")["branches"]
-        self.assertEqual(eight[:3], self.answers("-n", 3, "2+2?")["branches"])
+        eight = self.answers("-n", 8, "--all-branches", "2+2?")["branches"]
+        self.assertEqual(eight[:3], self.answers("-n", 3, "--all-branches", "2+2?")["branches"])
         alone = self.answers("-n", 1, "--temperature", 0.7, "2+2?")["branches"]
         self.assertEqual(eight[:1], alone)
         self.assertEqual(len({branch["text"] for branch in eight}), 8)
 
     def test_temperature_0_is_the_default_of_one_branch(self):
         alone = self.answers("-n", 1, "2+2?")["branches"][0]
-        for branch in self.answers("-n", 3, "--temp", 0, "2+2?")["branches"]:
+        for branch in self.answers("-n", 3, "--temp", 0, "--all-branches", "2+2?")["branches"]:
             self.assertEqual(branch, alone)
         for cut in (["--top-k", 1], ["--top-p", 0], ["--min-p", 1]):
             self.assertEqual(self.answers("-n", 1, "--temp", 1, *cut, "2+2?")["branches"], [alone])
@@ -157,10 +159,10 @@ class AskQuestion(AskTest):
 
 class AskText(AskTest):
     def test_branches_votes_answer(self):
-        process = self.ask("-n", 3, "2+2?")
+        process = self.ask("-n", 3, "--all-branches", "2+2?")
         self.assert_ok(process)
         self.assertEqual(process.err, "")
-        expected = self.answers("-n", 3, "2+2?")
+        expected = self.answers("-n", 3, "--all-branches", "2+2?")
         lines = process.out.splitlines()
         self.assertEqual((lines[0], lines[4]), ("branches", "votes"))
         for number, (line, branch) in enumerate(zip(lines[1:4], expected["branches"]), 1):
@@ -191,7 +193,8 @@ class AskBudget(AskTest):
     def test_one_token_still_yields_an_answer(self):
         for model in FAMILIES:
             for seed in range(3):
-                result = self.answers("-n", 4, "--budget", 1, "-s", seed, "2+2?", model=model)
+                question = ["-s", seed, "--all-branches", "2+2?"]
+                result = self.answers("-n", 4, "--budget", 1, *question, model=model)
                 self.assertTrue(result["answer"])
                 for branch in result["branches"]:
                     self.assertTrue(branch["answer"])
@@ -203,7 +206,7 @@ class AskBudget(AskTest):
                 self.assertLessEqual(branch["tokens"], budget + MOST_CLOSING)
 
     def test_larger_than_the_context(self):
-        result = self.answers("-n", 3, "--budget", 1_000_000, "--temp", 0, "2+2?")
+        result = self.answers("-n", 3, "--budget", 1_000_000, "--temp", 0, "--all-branches", "2+2?")
         self.assertEqual({b["finish_reason"] for b in result["branches"]}, {"context"})
         self.assertTrue(result["answer"])
 
@@ -215,6 +218,65 @@ class AskBudget(AskTest):
         self.assert_fails(refused, 1, "the prompt is too long")
         self.assertEqual(refused.out, "")
         self.assertTrue(self.answers("-n", 4, "-c", least, "2+2?")["answer"])
+
+
+class AskStopsEarly(AskTest):
+    """At temperature 0 all branches agree; one at a time, each may be the last."""
+
+    ONE_BY_ONE = ["--temp", 0, "--budget", 20, "--parallel", 1]
+
+    def reasons(self, *arguments):
+        result = self.answers(*self.ONE_BY_ONE, *arguments, "2+2?")
+        return result, [branch["finish_reason"] for branch in result["branches"]]
+
+    def test_once_the_vote_is_decided(self):
+        full, _ = self.reasons("-n", 5, "--all-branches")
+        self.assertEqual(full["usage"]["saved_tokens"], 0)
+        early, reasons = self.reasons("-n", 5)
+        self.assertEqual(reasons[3:], ["decided"] * 2)
+        self.assertEqual(early["answer"], full["answer"])
+        self.assertEqual(early["branches"][:3], full["branches"][:3])
+        self.assertEqual(early["votes"][0]["branches"], [0, 1, 2])
+        for branch in early["branches"][3:]:
+            self.assertEqual((branch["answer"], branch["tokens"], branch["text"]), ("", 0, ""))
+        usage = early["usage"]
+        self.assertEqual(
+            usage["completion_tokens"] + usage["saved_tokens"], full["usage"]["completion_tokens"]
+        )
+
+    def test_once_the_leader_is_probable(self):
+        for threshold, votes in ((0.75, 1), (0.9, 3), (0.95, 4)):
+            _, reasons = self.reasons("-n", 32, "--stop-at", threshold)
+            self.assertEqual(reasons.count("decided"), 32 - votes)
+
+    def test_text(self):
+        out = self.ask(*self.ONE_BY_ONE, "-n", 5, "2+2?").out
+        self.assertIn("\n     2 more were not started\n", out)
+        self.assertRegex(out, r"\(3 of 5 branches, confidence 1\.00\)\n")
+        self.assertRegex(out, r"answer \d+ tokens \(about \d+ saved\) in ")
+
+    def test_places_change_no_branch(self):
+        options = ["-n", 6, "--budget", 30, "--all-branches", "2+2?"]
+        expected = self.answers(*options)
+        for places in (1, 2, 4, 6, 9):
+            self.assertEqual(expected, self.answers("--parallel", places, *options))
+
+    def test_votes(self):
+        options = ["-n", 6, "--budget", 30, "--all-branches", "2+2?"]
+        for rule in ("majority", "confidence"):
+            result = self.answers("--vote", rule, *options)
+            self.assertEqual((result["vote"], result["confidence_kind"]), (rule, "agreement"))
+            weights = [1 if rule == "majority" else b["confidence"] for b in result["branches"]]
+            for vote in result["votes"]:
+                share = sum(weights[i] for i in vote["branches"]) / sum(weights)
+                self.assertAlmostEqual(vote["weight_share"], share)
+            self.assertEqual(result["confidence"], result["votes"][0]["weight_share"])
+        self.assert_fails(self.ask("--vote", "verifier", "x"), 2, "needs a reasoning pack")
+
+    def test_options_that_do_not_fit(self):
+        for value in ("0.5", "1", "x", "nan"):
+            self.assert_fails(self.ask("--stop-at", value, "x"), 2, "is not a number from")
+        self.assert_fails(self.ask("--stop-at", 0.9, "--all-branches", "x"), 2, "--all-branches")
 
 
 class AskInterrupted(AskTest):

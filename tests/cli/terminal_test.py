@@ -50,6 +50,14 @@ class LiveBranches(TerminalTest):
         plain = self.pith("ask", "-m", self.tiny_model(), *ANSWERED, "2+2?").out.splitlines()
         self.assertEqual(terminal.screen()[: len(plain) - 1], plain[:-1])
 
+    def test_branches_that_wait_for_a_place_have_no_line(self):
+        terminal = self.endless("-n", 9, "--parallel", 2, "--system", "")
+        terminal.expect(r"0 of 9 branches done, [1-9]\d* tokens.*\r?\n +1 +\d+ tokens  .*\S")
+        terminal.interrupt()
+        self.assertEqual(terminal.wait(), 130)
+        self.assertNotRegex(terminal.text, r"\n +3 +\d+ tokens")
+        self.assertIn("7 more were not started", terminal.text)
+
     def test_unfinished_branches_show_their_words(self):
         # Without the system prompt it babbles.
         terminal = self.endless("-n", 3, "--system", "")

@@ -57,7 +57,7 @@ void check_vote(const std::array<std::string_view, 3>& answers, pith::AnswerKind
     for (const std::string_view answer : answers) ballots.push_back({std::string(answer), 0});
   }
   std::vector<int> groups_of(ballots.size(), 0);
-  const auto groups = pith::majority_vote(ballots, kind);
+  const auto groups = pith::weighted_vote(ballots, kind);
   for (const pith::AnswerGroup& group : groups) {
     for (const size_t member : group.members) {
       ++groups_of[member];

@@ -178,7 +178,7 @@ TEST(Equivalence, HoldsAcrossAVoteOfManyBranches) {
     ballots.push_back({chain + (i % 2 == 0 ? "+1" : "+2-1"), 0});
     ballots.push_back({i % 2 == 0 ? "\\frac{\\sqrt{3}}{3}" : "\\frac{1}{\\sqrt{3}}", 0});
   }
-  const auto groups = majority_vote(ballots, AnswerKind::number);
+  const auto groups = weighted_vote(ballots, AnswerKind::number);
   ASSERT_EQ(groups.size(), 5u);
   EXPECT_EQ(groups[0].members.size(), 128u);
   for (size_t i = 1; i < groups.size(); ++i) EXPECT_EQ(groups[i].members.size(), 32u);

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "reason/tiny_reasoner.h"
 
 namespace pith {
@@ -17,6 +19,7 @@ SelfConsistencyOptions options(int32_t branches, int32_t budget) {
   options.budget_tokens = budget;
   options.sampling.temperature = 1.0f;
   options.sampling.seed = 7;
+  options.stop_when_decided = false;
   return options;
 }
 
@@ -226,6 +229,128 @@ TEST(SelfConsistency, ObserversSeeAllOfTheText) {
   EXPECT_EQ(observer.seen, result->branches[0].text);
 }
 
+TEST(SelfConsistency, PlacesChangeNoBranchAndNeedLessCache) {
+  TinyReasoner roomy;
+  const auto all = run(roomy, options(7, 40));
+  ASSERT_TRUE(all);
+  for (const int32_t parallel : {1, 2, 3, 7, 20}) {
+    auto asked = options(7, 40);
+    asked.parallel = parallel;
+    EngineOptions exact = TinyReasoner::roomy();
+    exact.kv_tokens = kv_tokens_needed(roomy.tokenizer, 20, asked);
+    TinyReasoner reasoner(exact);
+    const int64_t free_before = reasoner.engine->free_kv_tokens();
+    const auto result = run(reasoner, asked);
+    ASSERT_TRUE(result) << result.error().message;
+    ASSERT_EQ(result->branches.size(), 7u);
+    for (size_t i = 0; i < 7; ++i) expect_same(result->branches[i], all->branches[i]);
+    EXPECT_EQ(result->groups.size(), all->groups.size());
+    EXPECT_EQ(reasoner.engine->free_kv_tokens(), free_before);
+  }
+  auto few = options(64, 40);
+  few.parallel = 2;
+  EXPECT_EQ(kv_tokens_needed(roomy.tokenizer, 20, few),
+            kv_tokens_needed(roomy.tokenizer, 20, options(2, 40)));
+}
+
+// Every branch says the same, so three of five settle it.
+TEST(SelfConsistency, ADecidedVoteEndsTheQuestion) {
+  TinyReasoner reasoner;
+  auto asked = options(5, 30);
+  asked.sampling.temperature = 0;
+  asked.parallel = 1;
+  const auto all = run(reasoner, asked);
+  asked.stop_when_decided = true;
+  const auto early = run(reasoner, asked);
+  ASSERT_TRUE(all && early);
+  EXPECT_EQ(all->saved_tokens, 0);
+  EXPECT_EQ(early->groups[0].answer, all->groups[0].answer);
+  EXPECT_EQ(early->groups[0].members, (std::vector<size_t>{0, 1, 2}));
+  for (size_t i = 0; i < 3; ++i) expect_same(early->branches[i], all->branches[i]);
+  for (size_t i = 3; i < 5; ++i) {
+    EXPECT_EQ(early->branches[i].finish_reason, FinishReason::decided);
+    EXPECT_FALSE(early->branches[i].started());
+  }
+  EXPECT_EQ(early->saved_tokens, 2 * all->branches[0].tokens);
+  EXPECT_EQ(early->completion_tokens + early->saved_tokens, all->completion_tokens);
+}
+
+// One vote makes 0.75, two 0.875, three 0.9375, four 0.96875.
+TEST(SelfConsistency, AProbableLeaderEndsTheQuestionWhenAsked) {
+  TinyReasoner reasoner;
+  auto asked = options(32, 20);
+  asked.sampling.temperature = 0;
+  asked.parallel = 1;
+  for (const auto& [threshold, votes] : {std::pair{0.75, 1u}, {0.9, 3u}, {0.95, 4u}}) {
+    asked.stop_at = threshold;
+    const auto result = run(reasoner, asked);
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->groups[0].members.size(), votes) << threshold;
+  }
+}
+
+// A branch that runs while the vote is decided is the beginning of what it would be, says
+// so, and does not vote.
+TEST(SelfConsistency, BranchesAtWorkEndWithTheVote) {
+  TinyReasoner reasoner;
+  int stopped_at_work = 0;
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    auto asked = options(6, 60);
+    asked.sampling.seed = seed;
+    asked.kind = AnswerKind::yes_no;
+    const auto all = run(reasoner, asked);
+    asked.stop_at = 0.7;
+    const auto early = run(reasoner, asked);
+    ASSERT_TRUE(all && early);
+    int64_t voted = 0;
+    for (size_t i = 0; i < 6; ++i) {
+      const BranchResult& branch = early->branches[i];
+      if (branch.finish_reason != FinishReason::decided) {
+        expect_same(branch, all->branches[i]);
+        ++voted;
+        continue;
+      }
+      stopped_at_work += branch.started() ? 1 : 0;
+      EXPECT_TRUE(branch.answer.empty());
+      EXPECT_EQ(all->branches[i].text.rfind(branch.text, 0), 0u);
+    }
+    int64_t members = 0;
+    for (const AnswerGroup& group : early->groups) {
+      members += static_cast<int64_t>(group.members.size());
+    }
+    EXPECT_LE(members, voted);
+  }
+  EXPECT_GT(stopped_at_work, 0);
+}
+
+TEST(SelfConsistency, VotesMayWeighConfidence) {
+  TinyReasoner reasoner;
+  auto asked = options(6, 80);
+  asked.vote = VoteRule::confidence;
+  const auto result = run(reasoner, asked);
+  ASSERT_TRUE(result);
+  double weight = 0;
+  for (const BranchResult& branch : result->branches) {
+    EXPECT_LE(branch.confidence.worst_window, branch.confidence.mean_window);
+    weight += branch.confidence.weight();
+  }
+  double grouped = 0;
+  for (const AnswerGroup& group : result->groups) grouped += group.weight;
+  EXPECT_NEAR(grouped, weight, 1e-12);
+  EXPECT_DOUBLE_EQ(result->confidence, result->groups[0].weight_share);
+}
+
+TEST(SelfConsistency, ACalibrationTurnsAgreementIntoProbability) {
+  TinyReasoner reasoner;
+  auto asked = options(4, 20);
+  asked.sampling.temperature = 0;
+  EXPECT_EQ(run(reasoner, asked)->confidence_kind, ConfidenceKind::agreement);
+  asked.calibration = Calibration::from_points({{0, 0.1}, {1, 0.7}}).value();
+  const auto result = run(reasoner, asked);
+  EXPECT_EQ(result->confidence_kind, ConfidenceKind::calibrated);
+  EXPECT_NEAR(result->confidence, 0.1 + 0.6 * 5 / 6, 1e-12);
+}
+
 TEST(SelfConsistency, OptionsOutOfRangeAreUsageErrors) {
   TinyReasoner reasoner;
   for (const auto& bad : {options(0, 10), options(-1, 10), options(257, 10), options(1000, 10),
@@ -235,6 +360,11 @@ TEST(SelfConsistency, OptionsOutOfRangeAreUsageErrors) {
     EXPECT_EQ(result.error().code, ErrorCode::usage);
   }
   EXPECT_FALSE(run(reasoner, options(1, 10), 0));
+  for (const double threshold : {0.5, 1.0, -1.0, std::nan("")}) {
+    auto bad = options(2, 10);
+    bad.stop_at = threshold;
+    ASSERT_FALSE(run(reasoner, bad));
+  }
 }
 
 }  // namespace

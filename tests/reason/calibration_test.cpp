@@ -1,0 +1,75 @@
+#include "reason/calibration.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+namespace pith {
+namespace {
+
+TEST(SmoothedAgreement, FewVotesSayLess) {
+  EXPECT_DOUBLE_EQ(smoothed_agreement(1, 0), 0.5);
+  EXPECT_DOUBLE_EQ(smoothed_agreement(1, 2), 0.75);
+  EXPECT_LT(smoothed_agreement(1, 2), smoothed_agreement(1, 16));
+  EXPECT_GT(smoothed_agreement(0.25, 4), smoothed_agreement(0.25, 16));
+}
+
+TEST(Calibration, InterpolatesAndHoldsItsEnds) {
+  const Calibration table = Calibration::from_points({{0.5, 0.2}, {0.75, 0.6}}).value();
+  EXPECT_DOUBLE_EQ(table.probability(0, 8), 0.2);
+  EXPECT_DOUBLE_EQ(table.probability(1, 8), 0.6);
+  EXPECT_DOUBLE_EQ(table.probability(1, 0), 0.2);  // 0.5
+  EXPECT_NEAR(table.probability(0.625, 1'000'000), 0.4, 1e-5);
+}
+
+TEST(Calibration, WrongTablesAreRefused) {
+  const double nan = std::nan("");
+  const std::vector<std::vector<CalibrationPoint>> wrong = {{},
+                                                            {{-0.1, 0.5}},
+                                                            {{0.5, 1.1}},
+                                                            {{nan, 0.5}},
+                                                            {{0.5, nan}},
+                                                            {{0.5, 0.5}, {0.5, 0.6}},
+                                                            {{0.5, 0.5}, {0.6, 0.4}}};
+  for (const auto& points : wrong) {
+    const auto table = Calibration::from_points(points);
+    ASSERT_FALSE(table);
+    EXPECT_EQ(table.error().code, ErrorCode::corrupt);
+  }
+}
+
+TEST(CalibrationFit, PoolsWhatFalls) {
+  constexpr size_t kMany = size_t{1} << 40;  // as good as not smoothed
+  const JudgedVote votes[] = {{0.25, kMany, 0}, {0.5, kMany, 1}, {0.75, kMany, 0}, {1, kMany, 1}};
+  const auto points = Calibration::fit(votes).points();
+  ASSERT_EQ(points.size(), 3u);
+  EXPECT_NEAR(points[1].agreement, 0.625, 1e-9);
+  EXPECT_DOUBLE_EQ(points[1].accuracy, 0.5);
+  EXPECT_DOUBLE_EQ(points[2].accuracy, 1);
+}
+
+// What is fitted is a table that from_points() takes, is monotone, and keeps the mean.
+TEST(CalibrationFit, AnyVotesMakeAMonotoneTable) {
+  std::mt19937 random(1);
+  for (int trial = 0; trial < 300; ++trial) {
+    std::vector<JudgedVote> votes(1 + random() % 40);
+    for (JudgedVote& vote : votes) {
+      vote.votes = random() % 17;
+      vote.share = vote.votes == 0 ? 0 : 1.0 / static_cast<double>(1 + random() % vote.votes);
+      vote.right = static_cast<double>(random() % 3) / 2;
+    }
+    const Calibration table = Calibration::fit(votes);
+    EXPECT_TRUE(Calibration::from_points(table.points()));
+    double before = 0;
+    for (int i = 0; i <= 50; ++i) {
+      const double probability = table.probability(i / 50.0, 16);
+      EXPECT_GE(probability, before);
+      EXPECT_LE(probability, 1);
+      before = probability;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pith
