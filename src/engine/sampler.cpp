@@ -27,6 +27,15 @@ TokenId argmax(std::span<const float> logits) {
 
 }  // namespace
 
+std::span<const float> Sampler::add(const LogitBias& bias, std::span<const float> logits) {
+  biased_.assign(logits.begin(), logits.end());
+  for (const TokenId token : bias.tokens) {
+    const auto at = static_cast<size_t>(token);
+    if (token >= 0 && at < biased_.size()) biased_[at] += bias.nats;
+  }
+  return biased_;
+}
+
 // Copies the logits and lowers those of tokens that stand in the history.
 std::span<const float> Sampler::penalise(std::span<const float> logits, float penalty,
                                          std::span<const TokenId> history) {
@@ -64,11 +73,13 @@ void Sampler::collect(std::span<const float> logits, const SamplingOptions& opti
 }
 
 SampledToken Sampler::sample(std::span<const float> logits, const SamplingOptions& options,
-                             uint64_t stream, uint32_t position, std::span<const TokenId> history) {
+                             uint64_t stream, uint32_t position, std::span<const TokenId> history,
+                             const LogitBias& bias) {
   const float log_total = kernels().log_sum_exp(logits.data(), logits.size());
-  const std::span<const float> scores = options.repetition_penalty != 1.0f
-                                            ? penalise(logits, options.repetition_penalty, history)
-                                            : logits;
+  std::span<const float> scores = bias.tokens.empty() ? logits : add(bias, logits);
+  if (options.repetition_penalty != 1.0f) {
+    scores = penalise(scores, options.repetition_penalty, history);
+  }
   const auto result = [&](TokenId token) {
     return SampledToken{token, logits[static_cast<size_t>(token)] - log_total};
   };

@@ -25,24 +25,33 @@ struct SampledToken {
   float log_probability = 0;
 };
 
-// Order: repetition penalty, top-k, temperature, top-p, min-p, draw. The draw is a pure
+// What is added to the logits of some tokens; -infinity: they are not drawn.
+struct LogitBias {
+  std::span<const TokenId> tokens;  // borrowed; ids out of range are passed over
+  float nats = 0;
+};
+
+// Order: bias, repetition penalty, top-k, temperature, top-p, min-p, draw. The draw is a pure
 // function of (seed, stream, position): `stream` numbers the sequence (the
 // branch), `position` the token in it. Owns scratch memory: one per thread.
 class Sampler {
  public:
   SampledToken sample(std::span<const float> logits, const SamplingOptions& options,
-                      uint64_t stream, uint32_t position, std::span<const TokenId> history);
+                      uint64_t stream, uint32_t position, std::span<const TokenId> history,
+                      const LogitBias& bias = {});
 
  private:
   struct Candidate {
     float logit;
     TokenId token;
   };
+  std::span<const float> add(const LogitBias& bias, std::span<const float> logits);
   std::span<const float> penalise(std::span<const float> logits, float penalty,
                                   std::span<const TokenId> history);
   void collect(std::span<const float> logits, const SamplingOptions& options);
 
   std::vector<Candidate> candidates_;
+  std::vector<float> biased_;     // [V]
   std::vector<float> penalised_;  // [V]
   std::vector<double> weights_;   // of the candidates
 };

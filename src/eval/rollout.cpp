@@ -42,6 +42,14 @@ int32_t context_of(const RolloutModel& model, const RolloutOptions& options) {
   return options.context_tokens > 0 ? std::min(options.context_tokens, limit) : limit;
 }
 
+// Tokens of the budget's last part, where a sample is to come to its end; null where
+// none is made to answer.
+nlohmann::ordered_json landing_of(const RolloutOptions& options) {
+  BranchPlan plan = BranchPlan::plain(options.budget_tokens, FinishReason::budget);
+  plan.force_answer = options.force_answer;
+  return plan.force_answer ? nlohmann::ordered_json(plan.landing_tokens()) : nullptr;
+}
+
 class Drawing : public ScheduleObserver {
  public:
   Drawing(const RolloutModel& model, const RolloutOptions& options, RolloutObserver& observer)
@@ -201,6 +209,7 @@ nlohmann::ordered_json sample_settings(const RolloutModel& model, const RolloutO
           {"system", options.system ? nlohmann::ordered_json(*options.system) : nullptr},
           {"budget", options.budget_tokens},
           {"force_answer", options.force_answer},
+          {"landing", landing_of(options)},
           {"context", context_of(model, options)},
           {"kv", kv_name(options.kv_type)},
           {"temperature", json_number(sampling.temperature)},

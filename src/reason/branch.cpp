@@ -6,11 +6,16 @@
 #include "base/ascii.h"
 #include "base/error.h"
 #include "reason/markers.h"
+#include "reason/sentence.h"
 
 namespace pith {
 namespace {
 
 constexpr std::string_view kAnswerLead = "\n\nTherefore, the final answer is \\boxed{";
+
+bool is_line_break(std::string_view text) {
+  return !text.empty() && text.find_first_not_of('\n') == std::string_view::npos;
+}
 
 }  // namespace
 
@@ -45,10 +50,12 @@ BranchPlan BranchPlan::answering(const Tokenizer& tokenizer, int32_t budget_toke
   plan.thinking_end = thinking_end;
   plan.closing = kAnswerLead;
   plan.closing_ids = tokenizer.encode(kAnswerLead, /*parse_special=*/false);
+  plan.turn_end_ids = {tokenizer.eos()};
   if (thinking_end.empty()) return plan;
   plan.closing_from_thought = "\n" + plan.thinking_end + plan.closing;
   plan.closing_from_thought_ids = tokenizer.encode("\n", false);
   const auto end_ids = tokenizer.encode(thinking_end, /*parse_special=*/true);
+  if (end_ids.size() == 1) plan.thinking_end_ids = end_ids;
   auto& ids = plan.closing_from_thought_ids;
   ids.insert(ids.end(), end_ids.begin(), end_ids.end());
   ids.insert(ids.end(), plan.closing_ids.begin(), plan.closing_ids.end());
@@ -59,6 +66,12 @@ int32_t BranchPlan::allowance_tokens() const {
   if (!force_answer) return 0;
   const size_t read = std::max(closing_ids.size(), closing_from_thought_ids.size());
   return static_cast<int32_t>(read) + kForcedAnswerTokens;
+}
+
+int32_t BranchPlan::landing_tokens() const {
+  if (!force_answer) return 0;
+  return static_cast<int32_t>(
+      std::min(int64_t{budget_tokens} * kLandingPercent / 100, int64_t{kMostLandingTokens}));
 }
 
 std::string_view Branch::accept(const SampledToken& token) {
@@ -75,7 +88,8 @@ std::string_view Branch::accept(const SampledToken& token) {
   } else {
     write(token.token);
     pending_.push_back(token.token);
-    if (sampled_tokens() >= plan_->budget_tokens) end_free(plan_->limit);
+    const bool landed = landing(sampled_tokens()) && ends_sentence(answer_part());
+    if (landed || sampled_tokens() >= plan_->budget_tokens) end_free(plan_->limit);
   }
   return fresh_;
 }
@@ -126,6 +140,22 @@ bool Branch::in_thought() const {
   return !plan_->thinking_end.empty() && text_.find(plan_->thinking_end) == std::string::npos;
 }
 
+// Whether the token of that number, from 1, is one of the last part of the budget.
+bool Branch::landing(int32_t sampled) const {
+  return sampled > plan_->budget_tokens - plan_->landing_tokens();
+}
+
+LogitBias Branch::landing_bias() const {
+  const int32_t next = sampled_tokens() + 1;
+  if (phase_ != Phase::free || !landing(next)) return {};
+  const int32_t done = next - (plan_->budget_tokens - plan_->landing_tokens());
+  const float nats =
+      kLandingNats * static_cast<float>(done) / static_cast<float>(plan_->landing_tokens());
+  if (in_thought()) return {plan_->thinking_end_ids, nats};
+  if (last_boxed(answer_part())) return {plan_->turn_end_ids, nats};
+  return {};
+}
+
 // At the limit only a finished box counts as an answer, as the text breaks off
 // anywhere; a turn that the model itself ended may give it in other words.
 bool Branch::must_be_asked(FinishReason reason) const {
@@ -137,8 +167,14 @@ bool Branch::must_be_asked(FinishReason reason) const {
 void Branch::open_answer() {
   write_text(utf8_.finish());
   const bool thought = in_thought();
-  const auto& ids = thought ? plan_->closing_from_thought_ids : plan_->closing_ids;
-  write_text(thought ? plan_->closing_from_thought : plan_->closing);
+  std::span<const TokenId> ids = thought ? plan_->closing_from_thought_ids : plan_->closing_ids;
+  std::string_view closing = thought ? plan_->closing_from_thought : plan_->closing;
+  // A line that has been ended needs no line breaks.
+  while (text_.ends_with('\n') && is_line_break(tokenizer_->bytes(ids.front()))) {
+    closing.remove_prefix(tokenizer_->bytes(ids.front()).size());
+    ids = ids.subspan(1);
+  }
+  write_text(closing);
   pending_.insert(pending_.end(), ids.begin(), ids.end());
   read_tokens_ = static_cast<int32_t>(ids.size());
   slot_begin_ = text_.size();

@@ -28,13 +28,24 @@ std::string_view finish_reason_name(FinishReason reason);
 // The longest answers of MATH-500 take about 40.
 inline constexpr int32_t kForcedAnswerTokens = 48;
 
+// Soft landing: how much of a budget a branch is given to come to an end by itself
+// before it is cut off. Text that breaks off in the middle of a sentence is what a
+// forced answer suffers from most.
+inline constexpr int32_t kLandingPercent = 15;
+inline constexpr int32_t kMostLandingTokens = 64;  // two sentences or so
+// What the tokens that end a thought or a turn gain by the limit, growing evenly:
+// enough to win where the model is ready to end, not in the middle of a word.
+inline constexpr float kLandingNats = 10;
+
 // What all branches of a question have in common. Immutable while they run.
 struct BranchPlan {
   int32_t budget_tokens = 0;                  // sampled before the limit is reached; 1 or more
   FinishReason limit = FinishReason::budget;  // what the limit stands for
   // With `force_answer`, a branch that reaches its limit without a boxed answer, or
   // ends its turn without any answer, reads `closing` and samples up to
-  // kForcedAnswerTokens more.
+  // kForcedAnswerTokens more. In the last `landing_tokens()` of its budget the tokens
+  // that end its thought, or a turn with a boxed answer, gain weight, and the first
+  // end of a sentence or line counts as the limit.
   bool force_answer = false;
   AnswerKind kind = AnswerKind::number;
   std::string thinking_end;  // what closes the family's thoughts; empty: it has none
@@ -42,6 +53,8 @@ struct BranchPlan {
   std::vector<TokenId> closing_ids;
   std::string closing_from_thought;  // the same, closing a thought first
   std::vector<TokenId> closing_from_thought_ids;
+  std::vector<TokenId> thinking_end_ids;  // empty where no single token says it
+  std::vector<TokenId> turn_end_ids;
 
   // A plan without forced answers, for plain generation.
   static BranchPlan plain(int32_t budget_tokens, FinishReason limit);
@@ -52,6 +65,8 @@ struct BranchPlan {
   // Tokens beyond the budget that a branch may take: those it reads and samples to
   // give its answer.
   int32_t allowance_tokens() const;
+  // 0 without forced answers, and for budgets too small to have a last part.
+  int32_t landing_tokens() const;
 };
 
 // Borrows the tokenizer and the plan. Move-only in spirit: one per sequence.
@@ -72,6 +87,8 @@ class Branch {
   std::span<const TokenId> pending() const { return pending_; }
   // Whether only tokens with text may be sampled next: a forced answer must not be empty.
   bool needs_text() const { return phase_ == Phase::answering && !slot_has_text_; }
+  // What soft landing adds to the next token's logits; borrows from the plan.
+  LogitBias landing_bias() const;
 
   uint64_t stream() const { return stream_; }
   std::span<const SampledToken> samples() const { return samples_; }
@@ -92,6 +109,7 @@ class Branch {
   void write(TokenId token);
   void write_text(std::string_view text);
   void end_free(FinishReason reason);
+  bool landing(int32_t sampled) const;
   void open_answer();
   void read_answer(TokenId token);
   void finish();

@@ -6,22 +6,14 @@ namespace pith {
 
 std::string_view BranchSampler::advance(Branch& branch, std::span<const float> logits,
                                         const SamplingOptions& sampling) {
-  if (branch.needs_text()) logits = without_silent_tokens(logits);
+  LogitBias bias = branch.landing_bias();
+  if (branch.needs_text()) {
+    if (silent_tokens_.empty()) list_silent_tokens();
+    bias = {silent_tokens_, -std::numeric_limits<float>::infinity()};
+  }
   const auto position = static_cast<uint32_t>(branch.sampled_tokens());
   return branch.accept(
-      sampler_.sample(logits, sampling, branch.stream(), position, branch.history()));
-}
-
-// A copy in which tokens that write nothing cannot be chosen.
-std::span<const float> BranchSampler::without_silent_tokens(std::span<const float> logits) {
-  if (silent_tokens_.empty()) list_silent_tokens();
-  text_logits_.assign(logits.begin(), logits.end());
-  for (const TokenId token : silent_tokens_) {
-    if (static_cast<size_t>(token) < text_logits_.size()) {
-      text_logits_[static_cast<size_t>(token)] = std::numeric_limits<float>::lowest();
-    }
-  }
-  return text_logits_;
+      sampler_.sample(logits, sampling, branch.stream(), position, branch.history(), bias));
 }
 
 void BranchSampler::list_silent_tokens() {

@@ -22,13 +22,11 @@ class BranchSampler {
                            const SamplingOptions& sampling);
 
  private:
-  std::span<const float> without_silent_tokens(std::span<const float> logits);
   void list_silent_tokens();
 
   const Tokenizer* tokenizer_;
   Sampler sampler_;
-  std::vector<TokenId> silent_tokens_;
-  std::vector<float> text_logits_;  // [V]
+  std::vector<TokenId> silent_tokens_;  // that write nothing; listed when first needed
 };
 
 }  // namespace pith

@@ -177,6 +177,77 @@ TEST_F(BranchTest, StopKeepsWhatIsThere) {
   EXPECT_EQ(branch.finish_reason(), FinishReason::cancelled);
 }
 
+TEST_F(BranchTest, TheFirstSentenceThatEndsInTheLastPartIsTheLimit) {
+  const std::string early = "One sentence. ";
+  const std::string thought = "And here is another one that ends.";
+  const auto count = [&](const std::string& text) {
+    return static_cast<int32_t>(tokenizer_.encode(text, false).size());
+  };
+  // The last part begins behind `early` and reaches beyond `thought`.
+  const int32_t budget = count(early + thought) + 4;
+  BranchPlan plan = this->plan(budget);
+  const int32_t landing = plan.landing_tokens();
+  ASSERT_GE(landing, 5);
+  ASSERT_LT(landing, count(thought));
+  Branch branch(tokenizer_, plan, 0);
+  EXPECT_EQ(write(branch, early + thought + "18}"), early + thought + plan.closing + "18}");
+  EXPECT_EQ(branch.finish_reason(), FinishReason::budget);
+  EXPECT_EQ(branch.answer(), "18");
+}
+
+TEST_F(BranchTest, ALineThatHasEndedNeedsNoLineBreaksBeforeTheClosing) {
+  const std::string thought = "And here is a line that ends, 1 + 2 + 3 + 4\n";
+  const BranchPlan plan =
+      this->plan(static_cast<int32_t>(tokenizer_.encode(thought, false).size()) + 2);
+  Branch branch(tokenizer_, plan, 0);
+  write(branch, thought);
+  ASSERT_FALSE(branch.finished());
+  EXPECT_EQ(branch.text().find("\n\n\n"), std::string::npos);
+  EXPECT_TRUE(branch.text().ends_with("\\boxed{"));
+  EXPECT_EQ(tokenizer_.decode(branch.pending()), branch.text().substr(thought.size() - 1));
+}
+
+TEST_F(BranchTest, TheEndOfAThoughtGainsWeightTowardsTheLimit) {
+  const BranchPlan plan = this->plan(100, "</think>");
+  ASSERT_EQ(plan.landing_tokens(), 15);
+  Branch branch(tokenizer_, plan, 0);
+  const TokenId word = tokenizer_.encode("x", false)[0];
+  float last = 0;
+  for (int32_t i = 0; i < 100; ++i) {
+    const LogitBias bias = branch.landing_bias();
+    if (i < 85) {
+      EXPECT_TRUE(bias.tokens.empty()) << i;
+    } else {
+      EXPECT_EQ(std::vector<TokenId>(bias.tokens.begin(), bias.tokens.end()),
+                plan.thinking_end_ids);
+      EXPECT_GT(bias.nats, last);
+      last = bias.nats;
+    }
+    branch.accept({word, 0});
+  }
+  EXPECT_FLOAT_EQ(last, kLandingNats);
+  EXPECT_TRUE(branch.landing_bias().tokens.empty());  // it answers
+}
+
+TEST_F(BranchTest, TheEndOfTheTurnGainsWeightOnlyBehindABoxedAnswer) {
+  const BranchPlan plan = this->plan(100);
+  for (const bool boxed : {false, true}) {
+    Branch branch(tokenizer_, plan, 0);
+    write(branch, boxed ? "\\boxed{18}, " : "it is 18, ");
+    const TokenId word = tokenizer_.encode("x", false)[0];
+    while (branch.sampled_tokens() < 95) branch.accept({word, 0});
+    EXPECT_EQ(!branch.landing_bias().tokens.empty(), boxed);
+  }
+}
+
+TEST_F(BranchTest, PlainGenerationAndSmallBudgetsHaveNoLastPart) {
+  EXPECT_EQ(BranchPlan::plain(1000, FinishReason::context).landing_tokens(), 0);
+  EXPECT_EQ(plan(6).landing_tokens(), 0);
+  EXPECT_EQ(plan(1 << 20).landing_tokens(), kMostLandingTokens);
+  const BranchPlan small = plan(6);
+  EXPECT_TRUE(Branch(tokenizer_, small, 0).landing_bias().tokens.empty());
+}
+
 TEST_F(BranchTest, PlainGenerationEndsAtItsLimit) {
   const BranchPlan plan = BranchPlan::plain(3, FinishReason::context);
   Branch branch(tokenizer_, plan, 0);
