@@ -23,7 +23,8 @@ struct NamedType {
   std::string_view name;
   DType type;
 };
-constexpr NamedType kTypes[] = {{"F32", DType::f32}, {"F16", DType::f16}, {"BF16", DType::bf16}};
+constexpr NamedType kTypes[] = {
+    {"F32", DType::f32}, {"F16", DType::f16}, {"BF16", DType::bf16}, {"I8", DType::i8}};
 
 std::optional<DType> type_of(std::string_view name) {
   for (const NamedType& known : kTypes) {
@@ -90,7 +91,7 @@ class EntryReader {
     const auto& type_name = type->get_ref<const std::string&>();
     if (const auto known = type_of(type_name)) return *known;
     return fail(ErrorCode::unsupported,
-                "{}: tensor '{}' has the type {}; F32, F16 and BF16 can be read",
+                "{}: tensor '{}' has the type {}; F32, F16, BF16 and I8 can be read",
                 printable(file_.path(), 400), printable(name_), printable(type_name));
   }
 

@@ -20,7 +20,7 @@ namespace pith {
 // `data` borrows from the SafetensorsFile's mapping, at any alignment.
 struct SafetensorsTensor {
   std::string name;
-  DType type = DType::f32;      // f32, f16 or bf16
+  DType type = DType::f32;      // f32, f16, bf16 or i8
   std::vector<uint64_t> shape;  // outermost first: [rows, length of a row] for a matrix
   std::span<const uint8_t> data;
 };
@@ -29,7 +29,7 @@ struct SafetensorsTensor {
 class SafetensorsFile {
  public:
   // Errors: not_found, io, corrupt (what is wrong, in which tensor), unsupported (an
-  // element type other than F32, F16 and BF16).
+  // element type other than F32, F16, BF16 and I8).
   static Result<SafetensorsFile> open(const std::string& path);
 
   // The same parser over bytes in memory, for tests and fuzzers. The bytes must
@@ -54,7 +54,7 @@ class SafetensorsFile {
 };
 
 // Writes a file that is there in full or not at all, with the one entry of metadata
-// that libraries look for ("format": "pt"). Types f32, f16 and bf16 (CHECKed).
+// that libraries look for ("format": "pt"). Types f32, f16, bf16 and i8 (CHECKed).
 // Errors: io, exhausted, those of `bytes_of`.
 Status write_safetensors(const std::string& path, std::span<const NewTensor> tensors,
                          TensorBytes bytes_of);

@@ -49,6 +49,9 @@ Status add_tensors(const SafetensorsFile& file, const ModelConfig& config, FileA
     if (tensor.shape.size() != 2) {
       return file.corrupt(fmt::format("tensor '{}' is not a matrix", printable(name)));
     }
+    if (tensor.type == DType::i8) {
+      return file.corrupt(fmt::format("tensor '{}' is not of floats", printable(name)));
+    }
     PITH_TRY_VOID(adapter.add(found->second,
                               {name, tensor.type, tensor.shape[0], tensor.shape[1], tensor.data}));
   }

@@ -242,6 +242,8 @@ BlockFunction block_function(DType type) {
       return q6_k_block;
     case DType::iq4_nl:
       return iq4_nl_block;
+    case DType::i8:
+      break;
   }
   return nullptr;
 }

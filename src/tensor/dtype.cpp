@@ -20,6 +20,7 @@ constexpr Entry kTypes[] = {
     {DType::q2_k, {"Q2_K", 256, 84}},  {DType::q3_k, {"Q3_K", 256, 110}},
     {DType::q4_k, {"Q4_K", 256, 144}}, {DType::q5_k, {"Q5_K", 256, 176}},
     {DType::q6_k, {"Q6_K", 256, 210}}, {DType::iq4_nl, {"IQ4_NL", 32, 18}},
+    {DType::i8, {"I8", 1, 1}},
 };
 
 // By ggml's id; empty where an id was never given or has been withdrawn.
@@ -35,6 +36,7 @@ constexpr std::array<std::string_view, 42> kGgmlNames = {
 
 std::optional<DType> dtype_from_id(uint32_t ggml_type_id) {
   for (const Entry& entry : kTypes) {
+    if (entry.type == DType::i8) continue;
     if (static_cast<uint32_t>(entry.type) == ggml_type_id) return entry.type;
   }
   return std::nullopt;

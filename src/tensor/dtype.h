@@ -23,6 +23,7 @@ enum class DType : uint32_t {
   q5_k = 13,
   q6_k = 14,
   iq4_nl = 20,
+  i8 = 24,  // plain integers: of safetensors alone, whose readers know their scale
   bf16 = 30,
 };
 
@@ -32,7 +33,7 @@ struct DTypeInfo {
   uint32_t block_bytes = 0;     // bytes of one block
 };
 
-// The types we read; nothing for any other id.
+// The types of a model's tensors that we read; nothing for any other id.
 std::optional<DType> dtype_from_id(uint32_t ggml_type_id);
 const DTypeInfo& dtype_info(DType type);
 

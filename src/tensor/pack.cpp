@@ -320,6 +320,8 @@ PackedFormat packed_format_of(DType type) {
       return PackedFormat::k4m;
     case DType::q5_k:
       return PackedFormat::k5m;
+    case DType::i8:
+      break;
   }
   PITH_CHECK(false);
 }

@@ -74,7 +74,7 @@ TEST(Safetensors, RefusesContradictionsInOneClearLine) {
             "x: tensor 'a': its 'data_offsets' are not two");
   EXPECT_EQ(error_of(one("7", "[1]", "[0,4]"), 4), "x: tensor 'a': it has no 'dtype'");
   EXPECT_EQ(error_of(one("\"I64\"", "[1]", "[0,8]"), 8),
-            "x: tensor 'a' has the type I64; F32, F16 and BF16 can be read");
+            "x: tensor 'a' has the type I64; F32, F16, BF16 and I8 can be read");
   EXPECT_EQ(error_of(R"({"a\n":7})", 0), R"(x: tensor 'a\x0a' is not described by an object)");
   EXPECT_EQ(error_of(R"({"a":{},"a":{}})", 0), "x: the key 'a' is twice in one object");
   EXPECT_EQ(error_of(R"({"a":)", 0), "x: not JSON from byte 6 on");

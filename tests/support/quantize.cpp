@@ -238,6 +238,8 @@ void quantize_block(DType type, Floats values, Bytes block) {
       return q45_k_block(values, 5, block);
     case DType::q6_k:
       return q6_k_block(values, block);
+    case DType::i8:
+      break;
   }
 }
 

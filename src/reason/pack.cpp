@@ -1,0 +1,450 @@
+#include "reason/pack.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <initializer_list>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/ascii.h"
+#include "base/file.h"
+#include "io/json.h"
+#include "io/sha256.h"
+#include "model/adapter_source.h"
+#include "reason/verifier.h"
+
+namespace pith {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr int32_t kFormat = 1;
+constexpr uint64_t kMostPackBytes = uint64_t{1} << 20;
+constexpr uint64_t kMostHeadBytes = uint64_t{1} << 30;
+constexpr size_t kMostPromptBytes = 1 << 16;
+constexpr size_t kMostNameBytes = 100;
+constexpr size_t kMostResults = 1000;
+constexpr int32_t kMostPositions = 1024;
+constexpr int32_t kMostTokens = 1 << 24;  // no context holds more
+constexpr int32_t kMostCount = std::numeric_limits<int32_t>::max();
+constexpr std::string_view kBudgetMark = "{budget}";
+
+bool is_plain_name(std::string_view text) {
+  return !text.empty() && text.size() <= kMostNameBytes && text[0] != '.' && text[0] != '-' &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '-';
+         });
+}
+
+// The keys of one object of pack.json; every error names the file and the key.
+class Fields {
+ public:
+  // `prefix` comes before its keys in messages: "base.".
+  Fields(const Json& json, const std::string& file, std::string prefix)
+      : json_(json), file_(file), prefix_(std::move(prefix)) {}
+
+  tl::unexpected<Error> bad(std::string_view key, std::string_view what) const {
+    return fail(ErrorCode::corrupt, "{}: '{}{}' {}", printable(file_, 400), prefix_, key, what);
+  }
+
+  Status refuse_others(std::initializer_list<std::string_view> known) const {
+    for (const auto& [key, value] : json_.items()) {
+      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+      return fail(ErrorCode::unsupported, "{}: '{}{}' is a key that this pith does not know",
+                  printable(file_, 400), prefix_, printable(key));
+    }
+    return {};
+  }
+
+  // nullptr where it is absent or null.
+  const Json* find(const char* key) const {
+    const auto found = json_.find(key);
+    return found == json_.end() || found->is_null() ? nullptr : &*found;
+  }
+
+  // An object under `key`; nothing where it is absent or null.
+  Result<std::optional<Fields>> object(const char* key) const {
+    const Json* value = find(key);
+    if (value == nullptr) return std::optional<Fields>();
+    if (!value->is_object()) return bad(key, "is not an object");
+    return std::optional(Fields(*value, file_, prefix_ + key + "."));
+  }
+
+  Result<std::optional<std::string>> optional_text(const char* key, size_t most_bytes) const {
+    const Json* value = find(key);
+    if (value == nullptr) return std::optional<std::string>();
+    if (!value->is_string()) return bad(key, "is not a string");
+    const auto& text = value->get_ref<const std::string&>();
+    if (text.size() > most_bytes) {
+      return bad(key, fmt::format("is longer than {} bytes", most_bytes));
+    }
+    return std::optional(text);
+  }
+
+  Result<std::string> text(const char* key, size_t most_bytes = kMostNameBytes) const {
+    PITH_TRY(auto text, optional_text(key, most_bytes));
+    if (!text || text->empty()) return bad(key, "is missing");
+    return *std::move(text);
+  }
+
+  // The name of a file or folder in the pack itself; empty where there is none.
+  Result<std::string> file_name(const char* key) const {
+    PITH_TRY(const auto name, optional_text(key, kMostPromptBytes));
+    if (!name) return std::string();
+    if (is_plain_name(*name)) return *name;
+    return bad(key, fmt::format("is '{}', which is not the name of a file in the pack",
+                                printable(*name, 80)));
+  }
+
+  Result<int32_t> count(const char* key, int32_t least, int32_t most,
+                        std::optional<int32_t> fallback = std::nullopt) const {
+    const Json* value = find(key);
+    if (value == nullptr && fallback) return *fallback;
+    if (value == nullptr) return bad(key, "is missing");
+    if (value->is_number_unsigned() && value->get<uint64_t>() >= static_cast<uint64_t>(least) &&
+        value->get<uint64_t>() <= static_cast<uint64_t>(most)) {
+      return static_cast<int32_t>(value->get<uint64_t>());
+    }
+    return bad(key, fmt::format("is not a whole number from {} to {}", least, most));
+  }
+
+  Result<std::optional<double>> optional_number(const char* key, double most) const {
+    const Json* value = find(key);
+    if (value == nullptr) return std::optional<double>();
+    if (value->is_number()) {
+      const auto number = value->get<double>();
+      if (number >= 0 && number <= most) return std::optional(number);
+    }
+    return bad(key, fmt::format("is not a number from 0 to {}", most));
+  }
+
+  // The index of the text among `names`.
+  Result<size_t> choice(const char* key, std::initializer_list<std::string_view> names,
+                        std::string_view fallback) const {
+    PITH_TRY(const auto text, optional_text(key, kMostPromptBytes));
+    const std::string_view wanted = text ? std::string_view(*text) : fallback;
+    const auto* found = std::find(names.begin(), names.end(), wanted);
+    if (found != names.end()) return static_cast<size_t>(found - names.begin());
+    return bad(
+        key, fmt::format("is '{}', not one of {}", printable(wanted, 40), fmt::join(names, ", ")));
+  }
+
+ private:
+  const Json& json_;
+  const std::string& file_;
+  std::string prefix_;
+};
+
+Status read_base(const Fields& root, PackBase& base) {
+  PITH_TRY(const auto fields, root.object("base"));
+  if (!fields) return root.bad("base", "is missing");
+  PITH_TRY_VOID(fields->refuse_others({"name", "sha256"}));
+  PITH_TRY(base.name, fields->text("name"));
+  PITH_TRY(base.sha256, fields->text("sha256"));
+  if (is_sha256(base.sha256)) return {};
+  return fields->bad("sha256", "is not 64 lower-case hexadecimal digits");
+}
+
+Status read_prompts(const Fields& root, PackPrompts& prompts) {
+  PITH_TRY(const auto fields, root.object("prompts"));
+  if (!fields) return {};
+  PITH_TRY_VOID(fields->refuse_others({"system", "verification"}));
+  PITH_TRY(prompts.system, fields->optional_text("system", kMostPromptBytes));
+  PITH_TRY(auto verification, fields->optional_text("verification", kMostPromptBytes));
+  prompts.verification = std::move(verification).value_or("");
+  return {};
+}
+
+Status read_verification(const Fields& root, PackVerification& verification) {
+  PITH_TRY(const auto fields, root.object("verification"));
+  if (!fields) return {};
+  PITH_TRY_VOID(fields->refuse_others({"reader", "positions"}));
+  PITH_TRY(const size_t reader, fields->choice("reader", {"base", "adapter"}, "base"));
+  verification.with_adapter = reader == 1;
+  PITH_TRY(verification.positions, fields->count("positions", 1, kMostPositions, 1));
+  return {};
+}
+
+Status read_budgets(const Fields& root, PackBudgets& budgets) {
+  PITH_TRY(const auto fields, root.object("budgets"));
+  if (!fields) return {};
+  PITH_TRY_VOID(fields->refuse_others({"think", "direct"}));
+  PITH_TRY(budgets.think, fields->count("think", 1, kMostTokens, budgets.think));
+  PITH_TRY(budgets.direct, fields->count("direct", 1, kMostTokens, budgets.direct));
+  return {};
+}
+
+Status read_thresholds(const Fields& root, double& think) {
+  PITH_TRY(const auto fields, root.object("thresholds"));
+  if (!fields) return {};
+  PITH_TRY_VOID(fields->refuse_others({"think"}));
+  PITH_TRY(const auto threshold, fields->optional_number("think", 1));
+  think = threshold.value_or(think);
+  return {};
+}
+
+// Keys that we do not know say something about a measurement, and change nothing.
+Result<PackResult> read_result(const Fields& fields) {
+  constexpr double kMostMeanTokens = kMostTokens;
+  PackResult result;
+  PITH_TRY(result.task, fields.text("task"));
+  PITH_TRY(const size_t mode, fields.choice("mode", {"on", "off", "auto"}, ""));
+  result.mode = mode == 0 ? "on" : mode == 1 ? "off" : "auto";
+  PITH_TRY(auto vote, fields.optional_text("vote", kMostNameBytes));
+  result.vote = std::move(vote).value_or("");
+  PITH_TRY(result.branches, fields.count("branches", 1, kMostCount, 1));
+  PITH_TRY(result.budget_tokens, fields.count("budget_tokens", 1, kMostTokens));
+  PITH_TRY(result.questions, fields.count("questions", 1, kMostCount));
+  PITH_TRY(const auto accuracy, fields.optional_number("accuracy", 1));
+  if (!accuracy) return fields.bad("accuracy", "is missing");
+  result.accuracy = *accuracy;
+  PITH_TRY(result.low, fields.optional_number("low", 1));
+  PITH_TRY(result.high, fields.optional_number("high", 1));
+  PITH_TRY(result.mean_tokens, fields.optional_number("mean_tokens", kMostMeanTokens));
+  return result;
+}
+
+Status read_results(const Fields& root, const std::string& file, std::vector<PackResult>& results) {
+  const Json* list = root.find("results");
+  if (list == nullptr) return {};
+  if (!list->is_array() || list->size() > kMostResults) {
+    return root.bad("results", fmt::format("is not a list of up to {}", kMostResults));
+  }
+  for (size_t i = 0; i < list->size(); ++i) {
+    if (!(*list)[i].is_object()) return root.bad("results", "holds what is not an object");
+    const Fields fields((*list)[i], file, fmt::format("results[{}].", i));
+    PITH_TRY(PackResult result, read_result(fields));
+    results.push_back(std::move(result));
+  }
+  return {};
+}
+
+// A file or folder of the pack; symbolic links may lead about in it, not out of it.
+Status check_inside(const Pack& pack, const std::string& name, std::string_view key) {
+  const std::string path = pack.folder + "/" + name;
+  std::error_code error;
+  const fs::path root = fs::canonical(pack.folder, error);
+  if (error) return fail_system("open", pack.folder, error.value());
+  const fs::path real = fs::canonical(path, error);
+  if (error) {
+    return fail(ErrorCode::not_found, "{}/{}: '{}' names {}, which cannot be found",
+                printable(pack.folder, 400), kPackFile, key, printable(name));
+  }
+  const auto differs = std::mismatch(root.begin(), root.end(), real.begin(), real.end());
+  if (differs.first == root.end()) return {};
+  return fail(ErrorCode::corrupt,
+              "{}/{}: '{}' names {}, a symbolic link that leads out of the pack",
+              printable(pack.folder, 400), kPackFile, key, printable(name));
+}
+
+Status check_adapter_files(const Pack& pack) {
+  if (pack.adapter.empty()) return {};
+  PITH_TRY_VOID(check_inside(pack, pack.adapter, "adapter"));
+  std::error_code ignored;
+  if (!fs::is_directory(pack.adapter_path(), ignored)) return {};
+  for (const auto& entry : fs::directory_iterator(pack.adapter_path(), ignored)) {
+    PITH_TRY_VOID(
+        check_inside(pack, pack.adapter + "/" + entry.path().filename().string(), "adapter"));
+  }
+  return {};
+}
+
+Result<SafetensorsFile> open_head(const Pack& pack, const std::string& name, std::string_view key) {
+  PITH_TRY_VOID(check_inside(pack, name, key));
+  const std::string path = pack.folder + "/" + name;
+  std::error_code error;
+  const uint64_t bytes = fs::file_size(path, error);
+  if (!error && bytes > kMostHeadBytes) {
+    return fail(ErrorCode::corrupt, "{} has {} bytes, which is no head", printable(path, 400),
+                bytes);
+  }
+  return SafetensorsFile::open(path);
+}
+
+Status read_heads(PackManifest& manifest) {
+  Pack& pack = manifest.pack;
+  if (!manifest.switcher_file.empty()) {
+    PITH_TRY(const SafetensorsFile file, open_head(pack, manifest.switcher_file, "switcher"));
+    PITH_TRY(pack.switcher, read_switcher(file));
+  }
+  if (!manifest.verifier_file.empty()) {
+    PITH_TRY(const SafetensorsFile file, open_head(pack, manifest.verifier_file, "verifier"));
+    PITH_TRY(pack.verifier, read_verifier_head(file));
+  }
+  if (pack.switcher && pack.verifier && pack.switcher->width() != pack.verifier->inputs) {
+    return fail(ErrorCode::corrupt,
+                "{}: its switcher is for a model of width {}, its verifier for one of {}",
+                printable(pack.folder, 400), pack.switcher->width(), pack.verifier->inputs);
+  }
+  return {};
+}
+
+Status check_width(const Pack& pack, std::string_view head, size_t width,
+                   const ModelConfig& config) {
+  if (width == static_cast<size_t>(config.width)) return {};
+  return fail(ErrorCode::unsupported, "{}: its {} is for a model of width {}, this one has {}",
+              printable(pack.folder, 400), head, width, config.width);
+}
+
+using OrderedJson = nlohmann::ordered_json;
+
+OrderedJson or_null(const std::string& text) {
+  return text.empty() ? OrderedJson() : OrderedJson(text);
+}
+
+OrderedJson to_json(const PackResult& result) {
+  OrderedJson json = {{"task", result.task},
+                      {"mode", result.mode},
+                      {"vote", or_null(result.vote)},
+                      {"branches", result.branches},
+                      {"budget_tokens", result.budget_tokens},
+                      {"questions", result.questions},
+                      {"accuracy", result.accuracy}};
+  if (result.low) json["low"] = *result.low;
+  if (result.high) json["high"] = *result.high;
+  if (result.mean_tokens) json["mean_tokens"] = *result.mean_tokens;
+  return json;
+}
+
+std::string manifest_text(const Pack& pack, const std::string& switcher,
+                          const std::string& verifier) {
+  OrderedJson results = OrderedJson::array();
+  for (const PackResult& result : pack.results) results.push_back(to_json(result));
+  const OrderedJson json = {
+      {"format", kFormat},
+      {"name", pack.name},
+      {"base", {{"name", pack.base.name}, {"sha256", pack.base.sha256}}},
+      {"adapter", or_null(pack.adapter)},
+      {"switcher", or_null(switcher)},
+      {"verifier", or_null(verifier)},
+      {"boundary", pack_boundary_name(pack.boundary)},
+      {"prompts",
+       {{"system", pack.prompts.system ? OrderedJson(*pack.prompts.system) : OrderedJson()},
+        {"verification", or_null(pack.prompts.verification)}}},
+      {"verification",
+       {{"reader", pack.verification.with_adapter ? "adapter" : "base"},
+        {"positions", pack.verification.positions}}},
+      {"budgets", {{"think", pack.budgets.think}, {"direct", pack.budgets.direct}}},
+      {"thresholds", {{"think", pack.think_threshold}}},
+      {"results", std::move(results)}};
+  return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string_view pack_boundary_name(PackBoundary boundary) {
+  return boundary == PackBoundary::assistant_header ? "assistant-header" : "invocation-tokens";
+}
+
+Result<PackManifest> parse_pack(std::string_view json, const std::string& file) {
+  PITH_TRY(const Json parsed, parse_json<Json>(json, file));
+  if (!parsed.is_object()) {
+    return fail(ErrorCode::corrupt, "{}: it is not a JSON object", printable(file, 400));
+  }
+  const Fields root(parsed, file, "");
+  PITH_TRY(const int32_t format, root.count("format", 1, kMostCount));
+  if (format != kFormat) {
+    return fail(ErrorCode::unsupported, "{}: 'format' is {}; this pith reads {}",
+                printable(file, 400), format, kFormat);
+  }
+  PITH_TRY_VOID(
+      root.refuse_others({"format", "name", "base", "adapter", "switcher", "verifier", "boundary",
+                          "prompts", "verification", "budgets", "thresholds", "results"}));
+  PackManifest manifest;
+  Pack& pack = manifest.pack;
+  PITH_TRY(pack.name, root.text("name"));
+  if (!is_plain_name(pack.name)) {
+    return root.bad("name", "is not of letters, digits, '.', '_' and '-'");
+  }
+  PITH_TRY_VOID(read_base(root, pack.base));
+  PITH_TRY(pack.adapter, root.file_name("adapter"));
+  PITH_TRY(manifest.switcher_file, root.file_name("switcher"));
+  PITH_TRY(manifest.verifier_file, root.file_name("verifier"));
+  PITH_TRY(const size_t boundary,
+           root.choice("boundary", {"assistant-header", "invocation-tokens"}, "assistant-header"));
+  pack.boundary = static_cast<PackBoundary>(boundary);
+  PITH_TRY_VOID(read_prompts(root, pack.prompts));
+  PITH_TRY_VOID(read_verification(root, pack.verification));
+  PITH_TRY_VOID(read_budgets(root, pack.budgets));
+  PITH_TRY_VOID(read_thresholds(root, pack.think_threshold));
+  PITH_TRY_VOID(read_results(root, file, pack.results));
+  if (pack.verification.with_adapter && pack.adapter.empty()) {
+    return root.bad("verification.reader", "is 'adapter', and the pack has none");
+  }
+  return manifest;
+}
+
+Result<Pack> open_pack(const std::string& folder) {
+  const std::string file = fmt::format("{}/{}", folder, kPackFile);
+  auto text = read_file(file, kMostPackBytes);
+  if (!text && text.error().code == ErrorCode::not_found) {
+    return fail(ErrorCode::not_found, "{} is no reasoning pack: it has no {}",
+                printable(folder, 400), kPackFile);
+  }
+  PITH_TRY(const std::string json, std::move(text));
+  PITH_TRY(PackManifest manifest, parse_pack(json, file));
+  manifest.pack.folder = folder;
+  PITH_TRY_VOID(check_inside(manifest.pack, std::string(kPackFile), "name"));
+  PITH_TRY_VOID(check_adapter_files(manifest.pack));
+  PITH_TRY_VOID(read_heads(manifest));
+  return std::move(manifest.pack);
+}
+
+Status check_pack(const Pack& pack, const ModelConfig& config, std::string_view base_sha256) {
+  if (pack.base.sha256 != base_sha256) {
+    return fail(ErrorCode::unsupported,
+                "{}: the pack is for {} with the sha256 {}..., this model has {}...",
+                printable(pack.folder, 400), printable(pack.base.name),
+                pack.base.sha256.substr(0, 12), base_sha256.substr(0, 12));
+  }
+  if (pack.switcher) {
+    PITH_TRY_VOID(check_width(pack, "switcher", pack.switcher->width(), config));
+  }
+  if (pack.verifier) PITH_TRY_VOID(check_width(pack, "verifier", pack.verifier->inputs, config));
+  if (pack.adapter.empty()) return {};
+  PITH_TRY(const auto adapter, open_adapter(pack.adapter_path(), config));
+  const auto boundary = adapter->invocation_tokens().empty() ? PackBoundary::assistant_header
+                                                             : PackBoundary::invocation_tokens;
+  if (boundary == pack.boundary) return {};
+  return fail(ErrorCode::corrupt, "{}/{}: 'boundary' is '{}', and the adapter is made for '{}'",
+              printable(pack.folder, 400), kPackFile, pack_boundary_name(pack.boundary),
+              pack_boundary_name(boundary));
+}
+
+Result<std::vector<TokenId>> verification_tokens(const Pack& pack, const Tokenizer& tokenizer) {
+  std::vector<TokenId> tokens = tokenizer.encode(pack.prompts.verification, true);
+  const int32_t most = std::max(static_cast<int32_t>(tokens.size()), 1);
+  if (pack.verification.positions <= most) return tokens;
+  return fail(ErrorCode::corrupt,
+              "{}/{}: 'verification.positions' is {}, of a prompt of {} tokens at most {} can be",
+              printable(pack.folder, 400), kPackFile, pack.verification.positions, tokens.size(),
+              most);
+}
+
+std::optional<std::string> system_prompt(const Pack& pack, int32_t budget_tokens) {
+  if (!pack.prompts.system) return std::nullopt;
+  std::string text = *pack.prompts.system;
+  const std::string number = fmt::format("{}", budget_tokens);
+  for (size_t at = text.find(kBudgetMark); at != text.npos; at = text.find(kBudgetMark, at)) {
+    text.replace(at, kBudgetMark.size(), number);
+  }
+  return text;
+}
+
+Status write_pack(const Pack& pack, HeadPrecision precision) {
+  const std::string switcher = pack.switcher ? "switcher.safetensors" : "";
+  const std::string verifier = pack.verifier ? "verifier.safetensors" : "";
+  PITH_TRY_VOID(make_folders(pack.folder));
+  if (pack.switcher) {
+    PITH_TRY_VOID(write_switcher(*pack.switcher, pack.folder + "/" + switcher, precision));
+  }
+  if (pack.verifier) {
+    PITH_TRY_VOID(write_verifier_head(*pack.verifier, pack.folder + "/" + verifier, precision));
+  }
+  return write_file(fmt::format("{}/{}", pack.folder, kPackFile),
+                    manifest_text(pack, switcher, verifier));
+}
+
+}  // namespace pith
