@@ -312,7 +312,12 @@ TEST(SelfConsistency, BranchesAtWorkEndWithTheVote) {
       }
       stopped_at_work += branch.started() ? 1 : 0;
       EXPECT_TRUE(branch.answer.empty());
-      EXPECT_EQ(all->branches[i].text.rfind(branch.text, 0), 0u);
+      // Texts may differ: a character that was cut in two is replaced at the end.
+      const auto& whole = all->branches[i].samples;
+      ASSERT_LE(branch.samples.size(), whole.size());
+      for (size_t t = 0; t < branch.samples.size(); ++t) {
+        EXPECT_EQ(branch.samples[t].token, whole[t].token);
+      }
     }
     int64_t members = 0;
     for (const AnswerGroup& group : early->groups) {
