@@ -131,7 +131,7 @@ class Bench {
         PITH_TRY_VOID(engine_.step(rows));
         if (interrupted()) return fail(ErrorCode::cancelled, "stopped");
       }
-      seconds.push_back((seconds_since(start)) / options_.generate_tokens);
+      seconds.push_back(seconds_since(start) / options_.generate_tokens);
     }
     const double each = median(seconds);
     return BenchRow{"decode", branches, branches / each, each * 1e3};

@@ -10,8 +10,6 @@
 
 namespace pith::cli {
 
-inline constexpr int32_t kMostBudget = 1 << 24;  // tokens; no context holds more
-
 struct RunOptions {
   OpenModelOptions model;
   int32_t context_tokens = 0;  // 0: the command's own choice

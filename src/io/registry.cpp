@@ -3,12 +3,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
 
+#include "base/ascii.h"
 #include "base/file.h"
 #include "io/builtin_registry.h"
 #include "io/sha256.h"
@@ -21,34 +21,22 @@ using Json = nlohmann::json;
 constexpr uint64_t kMaxRegistryBytes = uint64_t{1} << 20;
 constexpr uint64_t kMaxModelBytes = uint64_t{1} << 44;  // 16 TiB: keeps sums far from overflow
 constexpr int kMaxParts = 10000;
-constexpr std::string_view kNameMarks = "._-";
-
-bool all_of(std::string_view text, std::string_view marks) {
-  return std::all_of(text.begin(), text.end(), [marks](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || marks.find(c) != marks.npos;
-  });
-}
-
-// Neither empty, nor an option, nor a hidden file, nor a way up.
-bool is_plain_name(std::string_view text, std::string_view marks = kNameMarks) {
-  return !text.empty() && text.size() <= 200 && text[0] != '-' && text[0] != '.' &&
-         all_of(text, marks);
-}
+constexpr size_t kMostNameBytes = 200;
 
 bool is_repository(std::string_view text) {
   const size_t slash = text.find('/');
-  return slash != text.npos && is_plain_name(text.substr(0, slash)) &&
-         is_plain_name(text.substr(slash + 1));
+  return slash != text.npos && is_plain_name(text.substr(0, slash), kMostNameBytes) &&
+         is_plain_name(text.substr(slash + 1), kMostNameBytes);
 }
 
 bool is_relative_path(std::string_view text) {
-  return is_plain_name(text, "._-/{}") && text[0] != '/' && text.find("..") == text.npos &&
-         text.find("//") == text.npos;
+  return is_plain_name(text, kMostNameBytes, "._-/{}") && text[0] != '/' &&
+         text.find("..") == text.npos && text.find("//") == text.npos;
 }
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (char& c : out) c = pith::lower(c);
   return out;
 }
 
@@ -128,8 +116,10 @@ Result<WheelSource> read_wheels(const Reader& in, uint64_t file_bytes) {
   PITH_TRY(const uint64_t parts, in.count("parts", kMaxParts, 1));
   PITH_TRY(wheels.part_bytes, in.count("part_bytes", kMaxModelBytes, file_bytes));
   wheels.parts = static_cast<int>(parts);
-  if (!is_plain_name(wheels.package, "._-{}")) return in.bad("'package' is not a package name");
-  if (!is_plain_name(wheels.version, ".+!_-")) return in.bad("'version' is not a version");
+  if (!is_plain_name(wheels.package, kMostNameBytes, "._-{}"))
+    return in.bad("'package' is not a package name");
+  if (!is_plain_name(wheels.version, kMostNameBytes, ".+!_-"))
+    return in.bad("'version' is not a version");
   if (!is_relative_path(wheels.member)) return in.bad("'member' is not a plain path");
   if (parts == 0 || file_bytes == 0 || wheels.part_bytes == 0 ||
       (file_bytes - 1) / wheels.part_bytes != parts - 1) {
@@ -155,7 +145,7 @@ Result<RegistryFile> read_file_entry(const Reader& in) {
   PITH_TRY(file.name, in.text("name"));
   PITH_TRY(file.bytes, in.count("bytes", kMaxModelBytes, 0));
   PITH_TRY(file.sha256, in.text("sha256", false));
-  if (!is_plain_name(file.name)) return in.bad("'name' is not a plain file name");
+  if (!is_plain_name(file.name, kMostNameBytes)) return in.bad("'name' is not a plain file name");
   if (!file.sha256.empty() && !is_sha256(file.sha256)) {
     return in.bad("'sha256' is not 64 lower-case hexadecimal digits");
   }
@@ -173,7 +163,7 @@ Result<RegistryFile> read_file_entry(const Reader& in) {
 Result<RegistryModel> read_model(const Reader& in) {
   RegistryModel model;
   PITH_TRY(model.name, in.text("name"));
-  if (!is_plain_name(model.name) || model.name != lower(model.name)) {
+  if (!is_plain_name(model.name, kMostNameBytes) || model.name != lower(model.name)) {
     return in.bad("'name' is not of lower-case letters, digits, '.', '_' and '-'");
   }
   const Reader named = in.renamed(model.name);
@@ -182,7 +172,7 @@ Result<RegistryModel> read_model(const Reader& in) {
   PITH_TRY(model.licence, in.text("licence"));
   PITH_TRY(const Json* aliases, in.list("aliases", false));
   for (const Json& alias : *aliases) {
-    if (!alias.is_string() || !is_plain_name(alias.get<std::string>())) {
+    if (!alias.is_string() || !is_plain_name(alias.get<std::string>(), kMostNameBytes)) {
       return named.bad("'aliases' holds something that is not a name");
     }
     model.aliases.push_back(lower(alias.get<std::string>()));

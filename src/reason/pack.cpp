@@ -12,6 +12,7 @@
 #include "io/json.h"
 #include "io/sha256.h"
 #include "model/adapter_source.h"
+#include "reason/branch.h"
 #include "reason/verifier.h"
 
 namespace pith {
@@ -27,16 +28,8 @@ constexpr size_t kMostPromptBytes = 1 << 16;
 constexpr size_t kMostNameBytes = 100;
 constexpr size_t kMostResults = 1000;
 constexpr int32_t kMostPositions = 1024;
-constexpr int32_t kMostTokens = 1 << 24;  // no context holds more
 constexpr int32_t kMostCount = std::numeric_limits<int32_t>::max();
 constexpr std::string_view kBudgetMark = "{budget}";
-
-bool is_plain_name(std::string_view text) {
-  return !text.empty() && text.size() <= kMostNameBytes && text[0] != '.' && text[0] != '-' &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '-';
-         });
-}
 
 // The keys of one object of pack.json; every error names the file and the key.
 class Fields {
@@ -93,7 +86,7 @@ class Fields {
   Result<std::string> file_name(const char* key) const {
     PITH_TRY(const auto name, optional_text(key, kMostPromptBytes));
     if (!name) return std::string();
-    if (is_plain_name(*name)) return *name;
+    if (is_plain_name(*name, kMostNameBytes)) return *name;
     return bad(key, fmt::format("is '{}', which is not the name of a file in the pack",
                                 printable(*name, 80)));
   }
@@ -171,8 +164,8 @@ Status read_budgets(const Fields& root, PackBudgets& budgets) {
   PITH_TRY(const auto fields, root.object("budgets"));
   if (!fields) return {};
   PITH_TRY_VOID(fields->refuse_others({"think", "direct"}));
-  PITH_TRY(budgets.think, fields->count("think", 1, kMostTokens, budgets.think));
-  PITH_TRY(budgets.direct, fields->count("direct", 1, kMostTokens, budgets.direct));
+  PITH_TRY(budgets.think, fields->count("think", 1, kMostBudget, budgets.think));
+  PITH_TRY(budgets.direct, fields->count("direct", 1, kMostBudget, budgets.direct));
   return {};
 }
 
@@ -187,7 +180,7 @@ Status read_thresholds(const Fields& root, double& think) {
 
 // Keys that we do not know say something about a measurement, and change nothing.
 Result<PackResult> read_result(const Fields& fields) {
-  constexpr double kMostMeanTokens = kMostTokens;
+  constexpr double kMostMeanTokens = kMostBudget;
   PackResult result;
   PITH_TRY(result.task, fields.text("task"));
   PITH_TRY(const size_t mode, fields.choice("mode", {"on", "off", "auto"}, ""));
@@ -195,7 +188,7 @@ Result<PackResult> read_result(const Fields& fields) {
   PITH_TRY(auto vote, fields.optional_text("vote", kMostNameBytes));
   result.vote = std::move(vote).value_or("");
   PITH_TRY(result.branches, fields.count("branches", 1, kMostCount, 1));
-  PITH_TRY(result.budget_tokens, fields.count("budget_tokens", 1, kMostTokens));
+  PITH_TRY(result.budget_tokens, fields.count("budget_tokens", 1, kMostBudget));
   PITH_TRY(result.questions, fields.count("questions", 1, kMostCount));
   PITH_TRY(const auto accuracy, fields.optional_number("accuracy", 1));
   if (!accuracy) return fields.bad("accuracy", "is missing");
@@ -355,7 +348,7 @@ Result<PackManifest> parse_pack(std::string_view json, const std::string& file) 
   PackManifest manifest;
   Pack& pack = manifest.pack;
   PITH_TRY(pack.name, root.text("name"));
-  if (!is_plain_name(pack.name)) {
+  if (!is_plain_name(pack.name, kMostNameBytes)) {
     return root.bad("name", "is not of letters, digits, '.', '_' and '-'");
   }
   PITH_TRY_VOID(read_base(root, pack.base));

@@ -8,8 +8,6 @@
 
 namespace pith {
 
-inline bool is_foreign(char c) { return static_cast<unsigned char>(c) >= 0x80; }
-
 class Scanner {
  public:
   // What is longer is no name, and cut.

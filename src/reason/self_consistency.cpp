@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/clock.h"
 #include "kernels/kernels.h"
@@ -45,12 +46,15 @@ std::vector<AnswerGroup> take_vote(std::span<Ballot> ballots,
   return weighted_vote(ballots, options.kind);
 }
 
-// Passes everything on, notes when the first token came, and takes the vote each time a
-// branch finishes.
+// Passes everything on, notes when the first token came, keeps the results of branches as
+// they finish, and takes the vote each time one does.
 class Watch : public DecodeObserver {
  public:
   Watch(DecodeObserver& next, const SelfConsistencyOptions& options, Clock::time_point start)
-      : next_(next), options_(options), start_(start) {}
+      : results(static_cast<size_t>(options.branches)),
+        next_(next),
+        options_(options),
+        start_(start) {}
 
   void on_prefill(int32_t done, int32_t total) override { next_.on_prefill(done, total); }
   void on_token(size_t index, const Branch& branch, std::string_view text) override {
@@ -59,14 +63,16 @@ class Watch : public DecodeObserver {
   }
   void on_finish(size_t index, const Branch& branch) override {
     next_.on_finish(index, branch);
+    results[index] = result_of(branch);
     if (decided_ || !stops_early()) return;
-    ballots_.push_back(ballot_of(result_of(branch)));
+    ballots_.push_back(ballot_of(results[index]));
     decided_ = is_enough(take_vote(ballots_, options_));
   }
   bool cancelled() override { return next_.cancelled(); }
   bool decided() override { return decided_ || next_.decided(); }
 
   double first_token_s = 0;
+  std::vector<BranchResult> results;  // by branch
 
  private:
   bool stops_early() const { return options_.stop_when_decided || options_.stop_at.has_value(); }
@@ -226,10 +232,8 @@ Result<SelfConsistencyResult> self_consistency(Engine& engine, const Tokenizer& 
   result.decode_s = result.total_s - result.prefill_s;
   result.first_token_s = watch.first_token_s;
 
-  for (const Branch& branch : branches) {
-    result.branches.push_back(result_of(branch));
-    result.completion_tokens += result.branches.back().tokens;
-  }
+  result.branches = std::move(watch.results);
+  for (const BranchResult& branch : result.branches) result.completion_tokens += branch.tokens;
   result.saved_tokens = estimate_saved_tokens(result.branches);
   vote(result, options);
   return result;

@@ -12,7 +12,7 @@ constexpr std::string_view kAnnouncers = ":,;=+<>([{&|\\";  // at the end of a l
 bool one_of(std::string_view set, char c) { return set.find(c) != std::string_view::npos; }
 
 // Any character beyond ASCII is taken for one of a word.
-bool in_word(char c) { return is_letter(c) || static_cast<unsigned char>(c) >= 0x80; }
+bool in_word(char c) { return is_letter(c) || is_foreign(c); }
 
 bool in_displayed_formula(std::string_view text) {
   const size_t opened = text.rfind("\\[");
