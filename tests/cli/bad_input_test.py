@@ -217,7 +217,7 @@ class BadEnvironment(BadInput):
     def test_registry(self):
         registry = self.folder / "registry.json"
         self.environment["PITH_REGISTRY"] = str(registry)
-        for content in (None, "", "{", '{"models": 3}', '{"models": [{}]}', "\0", "[" * 100_000):
+        for content in (None, "", "{", '{"models": 3}', '{"models": [{}]}', "\0", "[" * 10_000):
             if content is not None:
                 registry.write_text(content)
             for command in (["ask", "x"], ["chat"], ["show", "default"], ["list"], ["rm", "default"]):
