@@ -17,6 +17,7 @@
 #include "cli/interrupt.h"
 #include "cli/open_model.h"
 #include "cli/output.h"
+#include "cli/pack_options.h"
 #include "cli/report.h"
 #include "cli/run_options.h"
 #include "cli/style.h"
@@ -29,16 +30,22 @@ namespace {
 
 constexpr double kLeastStopAt = 0.501;  // a coin would do below
 constexpr double kMostStopAt = 0.9999;
+constexpr std::string_view kVerifierNeeded =
+    "--vote verifier needs a reasoning pack that has a verifier (--pack): use majority or "
+    "confidence";
 
 struct AskOptions {
   RunOptions run;
   AdapterOptions adapter;
+  PackOptions pack;
   std::string question;
   std::string file;
   SelfConsistencyOptions reason;
   std::string system;
   bool own_system = false;  // the user gave one, perhaps an empty one
   bool own_temperature = false;
+  bool own_budget = false;
+  bool own_vote = false;
   bool all_branches = false;  // none is ended early
   bool json = false;
 };
@@ -62,15 +69,43 @@ Result<std::string> read_question(const AskOptions& options) {
   return question;
 }
 
+// A pack has one for both modes, as they share its keys and values.
+std::string system_prompt_of(const AskOptions& options, const std::optional<LoadedPack>& pack) {
+  if (options.own_system) return options.system;
+  const AnswerKind kind = options.reason.kind;
+  if (!pack) {
+    return std::string(options.pack.think == ThinkMode::off ? direct_prompt(kind)
+                                                            : reasoning_prompt(kind));
+  }
+  return system_prompt(pack->pack, options.reason.budget_tokens)
+      .value_or(std::string(reasoning_prompt(kind)));
+}
+
 Result<EncodedPrompt> make_prompt(const OpenModel& model, ChatTemplate chat_template,
-                                  const AskOptions& options, const std::string& question) {
+                                  const std::string& system, const std::string& question,
+                                  bool thinking) {
   std::vector<ChatMessage> messages;
-  const std::string system =
-      options.own_system ? options.system : std::string(reasoning_prompt(options.reason.kind));
   if (!system.empty()) messages.push_back({Role::system, system});
   messages.push_back({Role::user, question});
-  PITH_TRY(const RenderedPrompt rendered, render_chat(chat_template, messages));
+  PITH_TRY(const RenderedPrompt rendered,
+           render_chat(chat_template, messages, kTemplateDate, thinking));
   return encode_prompt(model.tokenizer, rendered);
+}
+
+// What the pack says of how to reason, where the user does not.
+Status apply(const LoadedPack& pack, AskOptions& options) {
+  SelfConsistencyOptions& reason = options.reason;
+  reason.route.switcher = pack.switcher();
+  reason.route.threshold = pack.pack.think_threshold;
+  if (!options.own_budget) {
+    reason.budget_tokens = pack.pack.budgets.think;
+    reason.direct_budget_tokens = pack.pack.budgets.direct;
+  }
+  if (pack.verifier && !options.own_vote) reason.vote = VoteRule::verifier;
+  if (reason.vote != VoteRule::verifier) return {};
+  if (!pack.verifier) return fail(ErrorCode::usage, "{}", kVerifierNeeded);
+  reason.verifier = &*pack.verifier;
+  return {};
 }
 
 // An engine with room for just this question.
@@ -98,7 +133,9 @@ class TextStream : public DecodeObserver {
   void on_token(size_t, const Branch&, std::string_view text) override {
     print_now(painter_.paint(text));
   }
-  void on_finish(size_t, const Branch&) override { print_now(painter_.finish() + "\n\n"); }
+  void on_finish(size_t, const Branch&, std::optional<double>) override {
+    print_now(painter_.finish() + "\n\n");
+  }
   bool cancelled() override { return interrupted() || output_failed(); }
 
  private:
@@ -123,35 +160,50 @@ std::string output_text(const AskOptions& options, const AskReport& report) {
 
 // Returns the exit status.
 Result<int> ask(AskOptions& options) {
-  if (options.reason.vote == VoteRule::verifier) {
-    return fail(ErrorCode::usage,
-                "--vote verifier needs a reasoning pack that has a verifier: use majority or "
-                "confidence");
+  if (options.reason.vote == VoteRule::verifier && options.pack.pack.empty()) {
+    return fail(ErrorCode::usage, "{}", kVerifierNeeded);
   }
   PITH_TRY(const std::string question, read_question(options));
   PITH_TRY(const OpenModel model, open_model(options.run.model));
   PITH_TRY(const ChatTemplate chat_template, model.chat_template);
-  PITH_TRY(const EncodedPrompt prompt, make_prompt(model, chat_template, options, question));
+  PITH_TRY(std::optional<LoadedPack> pack,
+           load_pack(model, options.pack, options.adapter.precision));
+  if (pack) PITH_TRY_VOID(apply(*pack, options));
+  const std::string system = system_prompt_of(options, pack);
+  PITH_TRY(const EncodedPrompt prompt,
+           make_prompt(model, chat_template, system, question, /*thinking=*/true));
+  PITH_TRY(const EncodedPrompt direct,
+           make_prompt(model, chat_template, system, question, /*thinking=*/false));
 
   SelfConsistencyOptions& reason = options.reason;
+  reason.route.mode = options.pack.think;
+  reason.direct_prompt = direct.ids;
   reason.stop_when_decided = !options.all_branches;
   reason.sampling = options.run.sampling;
   if (reason.branches == 1 && !options.own_temperature) reason.sampling.temperature = 0;
   reason.thinking_end = thinking_end(chat_template);
-  PITH_TRY(const auto engine, make_engine(model, options.run, prompt.ids.size(), reason));
-  PITH_TRY(const AdapterId adapter, attach_adapter(*engine, model, options.adapter));
+  const size_t longest = std::max(prompt.ids.size(), direct.ids.size());
+  PITH_TRY(const auto engine, make_engine(model, options.run, longest, reason));
+  AdapterId adapter = kNoAdapter;
+  if (pack) {
+    adapter = attach_pack(*engine, *pack);
+  } else {
+    PITH_TRY(adapter, attach_adapter(*engine, model, options.adapter));
+  }
   PITH_TRY(reason.adapter, adapter_use(*engine, adapter, prompt));
 
   watch_interrupts();
   AskReport report;
   report.model = options.run.model.model;
-  report.thinking = !options.own_system || !reason.thinking_end.empty();
   report.load_s = model.load_s;
   report.seed = reason.sampling.seed;
   report.vote = reason.vote;
   const auto observer = make_observer(options, chat_template);
   PITH_TRY(report.result,
            self_consistency(*engine, model.tokenizer, prompt.ids, reason, *observer));
+  // Without a pack it is the prompt, or the family's way, that makes a model reason.
+  report.thinking =
+      report.result.route.thinking && (pack || !options.own_system || !reason.thinking_end.empty());
   if (auto* view = dynamic_cast<BranchView*>(observer.get())) view->clear();
 
   print(output_text(options, report));
@@ -185,12 +237,14 @@ void add_ask(CLI::App& app, Context& context) {
              "Branches that vote");
   add_number(*command, "--parallel", options->reason.parallel, 0, kMostBranches,
              "Branches that run at once, each handing its place to the next; 0: all");
-  add_choice<VoteRule>(*command, "--vote", options->reason.vote,
-                       {{"majority", VoteRule::majority},
-                        {"verifier", VoteRule::verifier},
-                        {"confidence", VoteRule::confidence}},
-                       "What a branch's vote weighs: majority (1), confidence (how sure it was in "
-                       "its least certain passage), verifier (a pack's score) [majority]");
+  CLI::Option* vote = add_choice<VoteRule>(
+      *command, "--vote", options->reason.vote,
+      {{"majority", VoteRule::majority},
+       {"verifier", VoteRule::verifier},
+       {"confidence", VoteRule::confidence}},
+      "What a branch's vote weighs: majority (1), confidence (how sure it was in "
+      "its least certain passage), verifier (a pack's score) [majority; verifier where the pack "
+      "has one]");
   const auto stop_at = [options](const std::string& text) {
     options->reason.stop_at = number_or_throw("--stop-at", text, kLeastStopAt, kMostStopAt);
   };
@@ -203,8 +257,9 @@ void add_ask(CLI::App& app, Context& context) {
       ->add_flag("--all-branches", options->all_branches,
                  "Let every branch finish, even when the winner is certain")
       ->excludes(early);
-  add_number(*command, "--budget", options->reason.budget_tokens, 1, kMostBudget,
-             "Tokens that each branch may think before it must answer");
+  CLI::Option* budget =
+      add_number(*command, "--budget", options->reason.budget_tokens, 1, kMostBudget,
+                 "Tokens that each branch may take before it must answer; a pack has its own");
   add_choice<AnswerKind>(*command, "--answer", options->reason.kind,
                          {{"number", AnswerKind::number},
                           {"choice", AnswerKind::choice},
@@ -213,12 +268,15 @@ void add_ask(CLI::App& app, Context& context) {
   CLI::Option* system = add_system_option(*command, options->system,
                                           "System prompt, in place of the one for reasoning");
   command->add_flag("--json", options->json, "Print one JSON object");
-  add_adapter_flags(*command, options->adapter);
+  CLI::Option* adapter = add_adapter_flags(*command, options->adapter);
+  add_pack_flags(*command, options->pack, adapter);
   add_loading_flags(*command, options->run, "Print the answer alone");
   add_conversation_flags(*command, options->run, "what the model takes");
   CLI::Option* temperature = add_sampling_flags(*command, options->run);
   temperature->description("Randomness; 0: always the likeliest token [0.7; 0 with one branch]");
-  command->callback([options, system, temperature, &context] {
+  command->callback([options, system, temperature, budget, vote, &context] {
+    options->own_budget = budget->count() > 0;
+    options->own_vote = vote->count() > 0;
     options->own_system = system->count() > 0;
     options->own_temperature = temperature->count() > 0;
     context.exit_status = run_ask(*options);

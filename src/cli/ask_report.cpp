@@ -44,8 +44,9 @@ std::string branch_lines(const SelfConsistencyResult& result, const Style& style
       continue;
     }
     const bool by_itself = branch.finish_reason == FinishReason::stop;
-    const std::string note =
+    std::string note =
         by_itself ? "" : fmt::format("  ({})", finish_reason_name(branch.finish_reason));
+    if (branch.verifier_score) note += fmt::format("  score {:.2f}", *branch.verifier_score);
     const std::string answer = branch.answer.empty() ? "-" : shown(branch.answer);
     out +=
         fmt::format("{:>3}  {}  {}\n", i + 1, padded(answer, width),
@@ -85,6 +86,13 @@ std::string answer_line(const SelfConsistencyResult& result, const Style& style)
   return line + "\n";
 }
 
+// Nothing when nobody had to decide.
+std::string route_line(const Route& route) {
+  if (!route.probability) return "";
+  return fmt::format("{}: the switcher gives {:.2f} that reasoning is needed\n",
+                     route.thinking ? "with reasoning" : "without reasoning", *route.probability);
+}
+
 std::string speed_line(const AskReport& report) {
   const SelfConsistencyResult& result = report.result;
   const std::string saved =
@@ -97,10 +105,12 @@ std::string speed_line(const AskReport& report) {
 }
 
 json branch_json(const BranchResult& branch) {
+  const auto& score = branch.verifier_score;
   return {{"answer", branch.answer},
           // Geometric means of its tokens' probabilities: of all, and in the worst window.
           {"score", std::exp(branch.mean_log_probability)},
           {"confidence", branch.confidence.weight()},
+          {"verifier_score", score ? json(*score) : json()},
           {"tokens", branch.tokens},
           {"finish_reason", finish_reason_name(branch.finish_reason)},
           {"text", branch.text}};
@@ -133,6 +143,7 @@ std::string report_text(const AskReport& report, const Style& style, int columns
   }
   out += answer_line(result, style);
   out += style.begin(Colour::dim);
+  out += route_line(result.route);
   out += speed_line(report);
   out += style.begin(Colour::none);
   return out;
@@ -140,11 +151,13 @@ std::string report_text(const AskReport& report, const Style& style, int columns
 
 std::string report_json(const AskReport& report) {
   const SelfConsistencyResult& result = report.result;
+  const auto& chance = result.route.probability;
   json branches = json::array();
   for (const BranchResult& branch : result.branches) branches.push_back(branch_json(branch));
   const json object = {{"answer", result.groups.empty() ? json() : json(winning_answer(result))},
                        {"text", result.branches[result.best_branch].text},
                        {"thinking", report.thinking},
+                       {"think_probability", chance ? json(*chance) : json()},
                        {"confidence", result.confidence},
                        {"confidence_kind", confidence_kind_name(result.confidence_kind)},
                        {"vote", vote_rule_name(report.vote)},

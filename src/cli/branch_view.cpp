@@ -62,7 +62,7 @@ void BranchView::on_token(size_t index, const Branch& branch, std::string_view t
   draw(/*at_once=*/false);
 }
 
-void BranchView::on_finish(size_t index, const Branch& branch) {
+void BranchView::on_finish(size_t index, const Branch& branch, std::optional<double>) {
   if (!live_) return;
   lines_[index].finished = true;
   lines_[index].decided = branch.finish_reason() == FinishReason::decided;

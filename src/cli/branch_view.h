@@ -23,7 +23,7 @@ class BranchView : public DecodeObserver {
 
   void on_prefill(int32_t done_tokens, int32_t prompt_tokens) override;
   void on_token(size_t index, const Branch& branch, std::string_view text) override;
-  void on_finish(size_t index, const Branch& branch) override;
+  void on_finish(size_t index, const Branch& branch, std::optional<double>) override;
   bool cancelled() override;
 
   // Takes the lines off the screen.

@@ -52,7 +52,9 @@ class ReplyStream : public DecodeObserver {
   void on_token(size_t, const Branch&, std::string_view text) override {
     print_now(painter_.paint(text));
   }
-  void on_finish(size_t, const Branch&) override { print_now(painter_.finish() + "\n"); }
+  void on_finish(size_t, const Branch&, std::optional<double>) override {
+    print_now(painter_.finish() + "\n");
+  }
   bool cancelled() override { return interrupted() || output_failed(); }
 
  private:

@@ -5,6 +5,7 @@
 
 #include "base/progress.h"
 #include "io/model_store.h"
+#include "io/sha256.h"
 #include "model/vocabulary.h"
 
 namespace pith::cli {
@@ -47,6 +48,15 @@ Result<std::string> resolve_model(std::string_view name_or_path) {
   return store.require(*model);
 }
 
+Result<std::string> model_sha256(const OpenModel& model) {
+  if (!is_path(model.name)) {
+    PITH_TRY(const Registry registry, Registry::load());
+    PITH_TRY(const RegistryModel* known, registry.require(model.name));
+    if (!known->files[0].sha256.empty()) return known->files[0].sha256;
+  }
+  return sha256_of_file(model.path);
+}
+
 Result<OpenTokenizer> open_tokenizer(std::string_view name_or_path) {
   PITH_TRY(const std::string path, resolve_model(name_or_path));
   PITH_TRY(GgufFile file, GgufFile::open(path));
@@ -72,7 +82,8 @@ Result<OpenModel> open_model(const OpenModelOptions& options) {
            Model::load(opened.file, *pool, [&bar](double share) { bar.update(share, 1); }));
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   const std::string path = opened.file->path();
-  return OpenModel{path,
+  return OpenModel{options.model,
+                   path,
                    std::move(pool),
                    std::move(opened.file),
                    std::move(opened.tokenizer),

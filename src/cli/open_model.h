@@ -33,6 +33,7 @@ struct OpenModelOptions {
 // A model ready to run. The members hold each other up: keep the struct whole
 // and alive as long as anything made from it (`pool` outlives engines).
 struct OpenModel {
+  std::string name;  // name or path, as it was asked for
   std::string path;
   std::unique_ptr<ThreadPool> pool;
   std::shared_ptr<const GgufFile> file;
@@ -46,6 +47,10 @@ struct OpenModel {
 // Errors: those of resolve_model, GgufFile::open, read_tokenizer and Model::load;
 // usage (threads below 0 or above 1024, a template name that is not known).
 Result<OpenModel> open_model(const OpenModelOptions& options);
+
+// The sha256 of the model's file (of a split model of the first part): the registry's, to
+// which the store holds its files, or, for a path, of all that the file holds. Errors: io.
+Result<std::string> model_sha256(const OpenModel& model);
 
 // Opens the file and its tokenizer alone: no weights are read.
 struct OpenTokenizer {

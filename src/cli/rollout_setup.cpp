@@ -127,7 +127,7 @@ Result<RolloutSetup> set_up_rollouts(RolloutFlags& flags) {
 
   PITH_TRY(OpenModel model, open_model(flags.run.model));
   PITH_TRY(const ChatTemplate chat_template, model.chat_template);
-  PITH_TRY(std::string model_sha256, sha256_of_file(model.path));
+  PITH_TRY(std::string model_sha256, cli::model_sha256(model));
   PITH_TRY(auto adapter, load_adapter(model, flags.adapter));
   PITH_TRY(ordered_json adapter_settings, settings_of(flags.adapter));
   RolloutSetup setup{std::move(model), chat_template, std::move(adapter), std::move(questions), {}};

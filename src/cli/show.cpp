@@ -1,4 +1,4 @@
-// `pith show`: what a model is, how it is stored, what it needs.
+// `pith show`: what a model is, how it is stored, what it needs; what a pack is.
 #include <array>
 #include <cstdio>
 #include <map>
@@ -10,6 +10,7 @@
 #include "cli/open_model.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/show_pack.h"
 #include "model/config.h"
 #include "model/vocabulary.h"
 
@@ -178,6 +179,11 @@ struct ShowArguments {
 };
 
 Status show(const ShowArguments& arguments) {
+  if (const auto pack = meant_pack(arguments.model)) {
+    if (!arguments.tensors) return show_pack(*pack, arguments.as_json);
+    return fail(ErrorCode::usage, "--tensors lists those of a model; {} is a reasoning pack",
+                printable(*pack, 400));
+  }
   PITH_TRY(const std::string path, resolve_model(arguments.model));
   PITH_TRY(const GgufFile file, GgufFile::open(path));
   const Facts facts = gather(file);
@@ -196,8 +202,10 @@ Status show(const ShowArguments& arguments) {
 
 void add_show(CLI::App& app, Context& context) {
   auto arguments = std::make_shared<ShowArguments>();
-  CLI::App* command = app.add_subcommand("show", "Show what a model is and what it needs");
-  command->add_option("model", arguments->model, "Name or path of the model")->required();
+  CLI::App* command = app.add_subcommand(
+      "show", "Show what a model is and what it needs, or what a reasoning pack is");
+  command->add_option("model", arguments->model, "Name or path of the model or the pack")
+      ->required();
   command->add_flag("--json", arguments->as_json, "Print JSON");
   command->add_flag("--tensors", arguments->tensors, "List every tensor");
   command->callback([arguments, &context] {

@@ -117,6 +117,7 @@ struct Engine::Impl {
   std::vector<size_t> hidden_place;      // by row; kNone if not wanted
   std::vector<size_t> logits_place;      // by row; kNone if not wanted
   size_t last_prefill_row = 0;
+  int64_t rows_processed = 0;
 };
 
 // The rows are well formed; fills `growths`.
@@ -294,6 +295,7 @@ Status Engine::step(std::span<const Row> rows) {
   impl_->place_rows(rows);
   impl_->list_rows(rows);
   impl_->forward.run(impl_->cache, impl_->forward_rows, impl_->outputs, impl_->wanted_logits);
+  impl_->rows_processed += static_cast<int64_t>(rows.size());
   return {};
 }
 
@@ -331,5 +333,7 @@ size_t Engine::last_prefill_row() const { return impl_->last_prefill_row; }
 int64_t Engine::free_kv_tokens() const { return int64_t{impl_->cache.free_blocks()} * kKvBlock; }
 
 size_t Engine::kv_bytes_per_token() const { return impl_->cache.block_bytes() / kKvBlock; }
+
+int64_t Engine::rows_processed() const { return impl_->rows_processed; }
 
 }  // namespace pith

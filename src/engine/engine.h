@@ -107,6 +107,8 @@ class Engine {
   // Tokens that the KV cache can still take, counting whole free blocks.
   int64_t free_kv_tokens() const;
   size_t kv_bytes_per_token() const;
+  // Rows of all steps so far: shows that nothing was read twice.
+  int64_t rows_processed() const;
 
  private:
   struct Impl;

@@ -6,7 +6,7 @@ namespace pith {
 
 Result<AdapterUse> adapter_use(const Engine& engine, AdapterId adapter,
                                const EncodedPrompt& prompt) {
-  if (adapter == kNoAdapter) return AdapterUse{};
+  if (adapter == kNoAdapter) return AdapterUse{kNoAdapter, prompt.boundary};
   const auto& tokens = engine.adapter(adapter).invocation_tokens();
   if (tokens.empty()) return AdapterUse{adapter, prompt.boundary};
   const auto found =

@@ -18,6 +18,7 @@ class Decoder {
         prompt_(prompt),
         options_(options),
         observer_(observer),
+        tokenizer_(tokenizer),
         sampler_(tokenizer),
         places_(options.parallel > 0 ? options.parallel : branches.size()),
         forks_(branches.size()) {
@@ -27,7 +28,9 @@ class Decoder {
 
   Status run() {
     for (;;) {
+      PITH_TRY_VOID(score_ended());  // these make room
       fill_places();
+      PITH_TRY_VOID(score_ended());  // a branch may end with its first token
       if (observer_.decided()) stop_all(FinishReason::decided);
       if (!list_work()) return {};
       if (observer_.cancelled()) {
@@ -112,13 +115,33 @@ class Decoder {
     Branch& branch = branches_[index];
     const std::string_view text = sampler_.advance(branch, logits, options_.sampling);
     observer_.on_token(index, branch, text);
-    if (branch.finished()) finished(index);
+    if (!branch.finished()) return;
+    --at_work_;
+    if (options_.verifier != nullptr) {
+      ended_.push_back(index);
+    } else {
+      let_go(index, std::nullopt);
+    }
+  }
+
+  Status score_ended() {
+    if (ended_.empty()) return {};
+    std::vector<FinishedBranch> ended;
+    for (const size_t index : ended_) {
+      const TokenId last = branches_[index].history().back();
+      ended.push_back({sequence(index), last, tokenizer_.ends_generation(last), options_.adapter});
+    }
+    PITH_TRY(const auto scores, score_branches(engine_, *options_.verifier, ended));
+    for (size_t i = 0; i < ended_.size(); ++i) let_go(ended_[i], scores[i]);
+    ended_.clear();
+    return {};
   }
 
   void stop(size_t index, FinishReason reason) {
     Branch& branch = branches_[index];
     observer_.on_token(index, branch, branch.stop(reason));
-    finished(index);
+    if (index < started_) --at_work_;
+    let_go(index, std::nullopt);
   }
 
   void stop_all(FinishReason reason) {
@@ -127,10 +150,9 @@ class Decoder {
     }
   }
 
-  void finished(size_t index) {
-    if (index < started_) --at_work_;
+  void let_go(size_t index, std::optional<double> verifier_score) {
     forks_[index].reset();
-    observer_.on_finish(index, branches_[index]);
+    observer_.on_finish(index, branches_[index], verifier_score);
   }
 
   Engine& engine_;
@@ -138,12 +160,14 @@ class Decoder {
   OwnedSequence& prompt_;
   const DecodeOptions& options_;
   DecodeObserver& observer_;
+  const Tokenizer& tokenizer_;
   BranchSampler sampler_;
   size_t places_;
   size_t started_ = 0;                // branches; they start in their order
   size_t at_work_ = 0;                // those started that are not finished
   std::vector<OwnedSequence> forks_;  // by branch; empty: it writes onto the prompt's
   std::vector<float> prompt_logits_;  // [V]
+  std::vector<size_t> ended_;         // branches to be scored
   std::vector<Work> work_;
   std::vector<Row> rows_;
 };
@@ -151,7 +175,7 @@ class Decoder {
 }  // namespace
 
 Result<size_t> read_prompt(Engine& engine, SequenceId sequence, std::span<const TokenId> tokens,
-                           DecodeObserver& observer, const AdapterUse& use) {
+                           DecodeObserver& observer, const AdapterUse& use, PromptPooler* pooler) {
   PITH_CHECK(!tokens.empty());
   const auto most = static_cast<size_t>(engine.options().max_rows);
   const auto total = static_cast<int32_t>(tokens.size());
@@ -161,10 +185,14 @@ Result<size_t> read_prompt(Engine& engine, SequenceId sequence, std::span<const 
     if (observer.cancelled()) return fail(ErrorCode::cancelled, "stopped");
     rows.clear();
     for (const TokenId token : tokens.subspan(done, std::min(most, tokens.size() - done))) {
-      rows.push_back({token, sequence, false, false, use.at(start + done + rows.size())});
+      rows.push_back(
+          {token, sequence, false, pooler != nullptr, use.at(start + done + rows.size())});
     }
     rows.back().want_logits = done + rows.size() == tokens.size();
     PITH_TRY_VOID(engine.step(rows));
+    for (size_t row = 0; pooler != nullptr && row < rows.size(); ++row) {
+      pooler->push(engine.hidden(row));
+    }
     observer.on_prefill(static_cast<int32_t>(done + rows.size()), total);
   }
   return rows.size() - 1;

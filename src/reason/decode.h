@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -10,6 +11,8 @@
 #include "engine/engine.h"
 #include "reason/adapter_use.h"
 #include "reason/branch.h"
+#include "reason/switcher.h"
+#include "reason/verifier.h"
 
 namespace pith {
 
@@ -53,7 +56,9 @@ class DecodeObserver {
   virtual void on_prefill(int32_t /*done_tokens*/, int32_t /*prompt_tokens*/) {}
   // `text` is what became complete, often empty; the branch has been updated.
   virtual void on_token(size_t /*index*/, const Branch& /*branch*/, std::string_view /*text*/) {}
-  virtual void on_finish(size_t /*index*/, const Branch& /*branch*/) {}
+  // `verifier_score` is none where no verifier is asked, or where it could not be.
+  virtual void on_finish(size_t /*index*/, const Branch& /*branch*/,
+                         std::optional<double> /*verifier_score*/) {}
   // Asked before every step: true ends all branches that are not finished.
   virtual bool cancelled() { return false; }
   // Asked before every step: true ends them too, as what the finished ones say is enough.
@@ -61,15 +66,19 @@ class DecodeObserver {
 };
 
 // Reads `tokens` onto the sequence in steps of the engine's size. Returns the row
-// of the last step that has the logits after the last token. Errors: those of
-// Engine::step; cancelled.
+// of the last step that has the logits after the last token. `pooler`, if any, is given
+// the hidden states. Errors: those of Engine::step; cancelled.
 Result<size_t> read_prompt(Engine& engine, SequenceId sequence, std::span<const TokenId> tokens,
-                           DecodeObserver& observer, const AdapterUse& use = {});
+                           DecodeObserver& observer, const AdapterUse& use = {},
+                           PromptPooler* pooler = nullptr);
 
 struct DecodeOptions {
   SamplingOptions sampling;
   AdapterId adapter = kNoAdapter;  // what branches read is processed with it
   size_t parallel = 0;             // branches at once; 0: all
+  // Borrowed; null: none. Scores the branches that came to their end, those of one step
+  // together. Such a branch keeps its place in the KV cache until then.
+  const Verifier* verifier = nullptr;
 };
 
 // Runs all branches to their ends, in their order: one that finishes hands its place to

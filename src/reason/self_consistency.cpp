@@ -13,6 +13,22 @@ namespace {
 
 int64_t whole_blocks(int64_t tokens) { return (tokens + kKvBlock - 1) / kKvBlock * kKvBlock; }
 
+// What a branch may sample before it must answer.
+int32_t budget_of(const SelfConsistencyOptions& options, bool thinking) {
+  return thinking ? options.budget_tokens
+                  : options.direct_budget_tokens.value_or(options.budget_tokens);
+}
+
+// The larger of those that are possible.
+int32_t largest_budget(const SelfConsistencyOptions& options) {
+  if (!options.route.is_open()) return budget_of(options, options.route.mode != ThinkMode::off);
+  return std::max(budget_of(options, true), budget_of(options, false));
+}
+
+int32_t verifier_tokens(const SelfConsistencyOptions& options) {
+  return options.verifier != nullptr ? options.verifier->most_tokens() : 0;
+}
+
 int32_t at_once(const SelfConsistencyOptions& options) {
   return options.parallel > 0 ? std::min(options.parallel, options.branches) : options.branches;
 }
@@ -61,9 +77,10 @@ class Watch : public DecodeObserver {
     if (first_token_s == 0) first_token_s = seconds_since(start_);
     next_.on_token(index, branch, text);
   }
-  void on_finish(size_t index, const Branch& branch) override {
-    next_.on_finish(index, branch);
+  void on_finish(size_t index, const Branch& branch, std::optional<double> score) override {
+    next_.on_finish(index, branch, score);
     results[index] = result_of(branch);
+    results[index].verifier_score = score;
     if (decided_ || !stops_early()) return;
     ballots_.push_back(ballot_of(results[index]));
     decided_ = is_enough(take_vote(ballots_, options_));
@@ -101,9 +118,12 @@ Status check_options(std::span<const TokenId> prompt, const SelfConsistencyOptio
     return fail(ErrorCode::usage, "a vote that stops at {}: it must be above 0.5 and below 1",
                 *options.stop_at);
   }
-  if (options.budget_tokens < 1) {
-    return fail(ErrorCode::usage, "a budget of {} tokens: at least 1 is needed",
-                options.budget_tokens);
+  for (const int32_t budget : {budget_of(options, true), budget_of(options, false)}) {
+    if (budget >= 1) continue;
+    return fail(ErrorCode::usage, "a budget of {} tokens: at least 1 is needed", budget);
+  }
+  if (options.vote == VoteRule::verifier && options.verifier == nullptr) {
+    return fail(ErrorCode::usage, "a vote by a verifier's scores, without a verifier");
   }
   if (prompt.empty()) return fail(ErrorCode::usage, "the prompt is empty");
   return {};
@@ -111,16 +131,17 @@ Status check_options(std::span<const TokenId> prompt, const SelfConsistencyOptio
 
 // The plan, with the budget cut to what the context leaves.
 Result<BranchPlan> make_plan(const Engine& engine, const Tokenizer& tokenizer, size_t prompt_tokens,
-                             const SelfConsistencyOptions& options) {
+                             const SelfConsistencyOptions& options, int32_t budget_tokens) {
   BranchPlan plan =
-      BranchPlan::answering(tokenizer, options.budget_tokens, options.kind, options.thinking_end);
+      BranchPlan::answering(tokenizer, budget_tokens, options.kind, options.thinking_end);
   const int64_t context = engine.options().context_tokens;
-  const int64_t room = context - static_cast<int64_t>(prompt_tokens) - plan.allowance_tokens();
+  const int64_t needed = plan.allowance_tokens() + verifier_tokens(options);
+  const int64_t room = context - static_cast<int64_t>(prompt_tokens) - needed;
   if (room < 1) {
     return fail(ErrorCode::exhausted,
                 "the prompt is too long: it has {} tokens, and of the context of {} an answer "
                 "needs {}",
-                prompt_tokens, context, plan.allowance_tokens() + 1);
+                prompt_tokens, context, needed + 1);
   }
   if (room < plan.budget_tokens) {
     plan.budget_tokens = static_cast<int32_t>(room);
@@ -176,6 +197,18 @@ std::string_view reasoning_prompt(AnswerKind kind) {
   return kReasoningPrompt;
 }
 
+std::string_view direct_prompt(AnswerKind kind) {
+  switch (kind) {
+    case AnswerKind::choice:
+      return "Answer with the letter of the right choice within \\boxed{}, and nothing else.";
+    case AnswerKind::yes_no:
+      return "Answer with Yes or No within \\boxed{}, and nothing else.";
+    case AnswerKind::number:
+      break;
+  }
+  return "Answer with the final result within \\boxed{}, and nothing else.";
+}
+
 std::string_view confidence_kind_name(ConfidenceKind kind) {
   return kind == ConfidenceKind::calibrated ? "calibrated" : "agreement";
 }
@@ -197,10 +230,11 @@ bool SelfConsistencyResult::cancelled() const {
 int64_t kv_tokens_needed(const Tokenizer& tokenizer, int32_t prompt_tokens,
                          const SelfConsistencyOptions& options) {
   const BranchPlan plan =
-      BranchPlan::answering(tokenizer, options.budget_tokens, options.kind, options.thinking_end);
+      BranchPlan::answering(tokenizer, largest_budget(options), options.kind, options.thinking_end);
   // A branch writes into a copy of the prompt's last block, so one block more each.
-  const int64_t per_branch =
-      whole_blocks(int64_t{plan.budget_tokens} + plan.allowance_tokens()) + kKvBlock;
+  const int64_t per_branch = whole_blocks(int64_t{plan.budget_tokens} + plan.allowance_tokens() +
+                                          verifier_tokens(options)) +
+                             kKvBlock;
   return whole_blocks(prompt_tokens) + at_once(options) * per_branch;
 }
 
@@ -209,25 +243,33 @@ Result<SelfConsistencyResult> self_consistency(Engine& engine, const Tokenizer& 
                                                const SelfConsistencyOptions& options,
                                                DecodeObserver& observer) {
   PITH_TRY_VOID(check_options(prompt, options));
-  PITH_TRY(const BranchPlan plan, make_plan(engine, tokenizer, prompt.size(), options));
+  const RoutedPrompt routed{
+      prompt, options.direct_prompt.empty() ? prompt : std::span(options.direct_prompt),
+      options.adapter};
+  // Nothing is read if in the end there were no room for an answer.
+  const size_t longest = std::max(routed.thinking.size(), routed.direct.size());
+  PITH_TRY_VOID(make_plan(engine, tokenizer, longest, options, 1));
 
   const auto start = Clock::now();
   Watch watch(observer, options, start);
   SelfConsistencyResult result;
-  result.prompt_tokens = static_cast<int32_t>(prompt.size());
 
   OwnedSequence sequence(engine);
-  PITH_TRY(const size_t logits_row,
-           read_prompt(engine, sequence.id(), prompt, watch, options.adapter));
+  PITH_TRY(const ReadPrompt read, read_routed(engine, sequence.id(), routed, options.route, watch));
   result.prefill_s = seconds_since(start);
+  result.route = read.route;
+  const bool thinking = read.route.thinking;
+  result.prompt_tokens = static_cast<int32_t>(routed.tokens(thinking).size());
+  PITH_TRY(const BranchPlan plan, make_plan(engine, tokenizer, routed.tokens(thinking).size(),
+                                            options, budget_of(options, thinking)));
 
   std::vector<Branch> branches;
   for (int32_t i = 0; i < options.branches; ++i) {
     branches.emplace_back(tokenizer, plan, options.first_stream + static_cast<uint64_t>(i));
   }
-  const DecodeOptions how{options.sampling, options.adapter.adapter,
-                          static_cast<size_t>(at_once(options))};
-  PITH_TRY_VOID(decode(engine, tokenizer, branches, sequence, logits_row, how, watch));
+  const DecodeOptions how{options.sampling, thinking ? options.adapter.adapter : kNoAdapter,
+                          static_cast<size_t>(at_once(options)), options.verifier};
+  PITH_TRY_VOID(decode(engine, tokenizer, branches, sequence, read.logits_row, how, watch));
   result.total_s = seconds_since(start);
   result.decode_s = result.total_s - result.prefill_s;
   result.first_token_s = watch.first_token_s;

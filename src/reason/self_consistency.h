@@ -17,6 +17,7 @@
 #include "reason/branch_confidence.h"
 #include "reason/calibration.h"
 #include "reason/decode.h"
+#include "reason/route.h"
 #include "reason/vote.h"
 
 namespace pith {
@@ -27,6 +28,8 @@ inline constexpr std::string_view kReasoningPrompt =
 
 // The same, saying what kind of answer is wanted.
 std::string_view reasoning_prompt(AnswerKind kind);
+// The same for an answer without reasoning.
+std::string_view direct_prompt(AnswerKind kind);
 
 inline constexpr int32_t kMostBranches = 256;
 
@@ -34,12 +37,21 @@ struct SelfConsistencyOptions {
   int32_t branches = 8;          // 1 to kMostBranches
   int32_t parallel = 0;          // branches at once; 0: all
   int32_t budget_tokens = 1024;  // that each branch may sample before it must answer; 1 or more
+  // The same where it does not think; none: no other.
+  std::optional<int32_t> direct_budget_tokens;
   AnswerKind kind = AnswerKind::number;
   SamplingOptions sampling;   // temperature 0 makes all branches the same
   uint64_t first_stream = 0;  // branch i draws from stream first_stream + i
   std::string thinking_end;   // what closes the family's thoughts; empty: it has none
-  AdapterUse adapter;         // of the prompt, and of all that is sampled
+  RouteOptions route;         // whether the model thinks
+  // What the prompt is when it does not think; empty: the same.
+  std::vector<TokenId> direct_prompt;
+  // Of the prompt, and of all that is sampled, when it thinks. The switcher reads what
+  // stands before `from`.
+  AdapterUse adapter;
   VoteRule vote = VoteRule::majority;
+  // Borrowed; null: none. Scores the branches, whatever the vote.
+  const Verifier* verifier = nullptr;
   // Ends the branches at work once they cannot change the winner any more.
   bool stop_when_decided = true;
   // Ends them too once leader_probability() is this or more, above 0.5 and below 1.
@@ -69,6 +81,7 @@ enum class ConfidenceKind {
 std::string_view confidence_kind_name(ConfidenceKind kind);
 
 struct SelfConsistencyResult {
+  Route route;
   int32_t prompt_tokens = 0;
   int32_t completion_tokens = 0;  // of all branches
   std::vector<BranchResult> branches;
@@ -92,11 +105,12 @@ struct SelfConsistencyResult {
 };
 
 // Tokens of KV cache with which self_consistency() never runs out of room: the
-// prompt once, and what each branch that runs at once adds to it.
+// prompt once (the longer of the two), and what each branch that runs at once adds to it.
 int64_t kv_tokens_needed(const Tokenizer& tokenizer, int32_t prompt_tokens,
                          const SelfConsistencyOptions& options);
 
-// Reads the prompt once and decodes the branches together, `parallel` at once. Every
+// Reads the prompt once, decides whether to think, and decodes the branches together,
+// `parallel` at once. Every
 // branch is the same, to the bit, as it would be alone with its stream; one that an early
 // stop ends is the beginning of that, and does not vote. A branch takes at most
 // budget_tokens + BranchPlan::allowance_tokens() tokens; where the context leaves
@@ -104,8 +118,8 @@ int64_t kv_tokens_needed(const Tokenizer& tokenizer, int32_t prompt_tokens,
 //
 // All sequences are released, whatever happens. A cancel while branches decode is no
 // error: they end as they stand. Errors: usage (an option out of range, an empty
-// prompt), exhausted (the context has no room for the prompt and an answer),
-// cancelled (while the prompt was read).
+// prompt, a vote by a verifier that is not there), those of read_routed(), exhausted (the
+// context has no room for the prompt and an answer), cancelled (while the prompt was read).
 Result<SelfConsistencyResult> self_consistency(Engine& engine, const Tokenizer& tokenizer,
                                                std::span<const TokenId> prompt,
                                                const SelfConsistencyOptions& options,

@@ -8,7 +8,9 @@ from python_case import main
 from tiny_case import ENDLESS, FAMILIES, MESSAGE, TinyTest
 
 FIELDS = {"answer", "text", "thinking", "confidence", "confidence_kind", "vote", "branches", "usage"}
-BRANCH_FIELDS = {"answer", "score", "confidence", "tokens", "finish_reason", "text"}
+BRANCH_FIELDS = {
+    "answer", "score", "confidence", "verifier_score", "tokens", "finish_reason", "text"
+}
 TIMING_FIELDS = {"load_s", "prefill_s", "first_token_s", "total_s"}
 FINISH_REASONS = {"stop", "budget", "context", "cancelled"}
 MOST_CLOSING = 34 + 48  # tokens: what opens a forced answer, in the tiny vocabulary, and the answer

@@ -7,6 +7,7 @@ import subprocess
 from python_case import PithTest
 
 WRITE_TINY_MODEL = os.environ.get("PITH_WRITE_TINY_MODEL", "write_tiny_model")
+WRITE_TINY_PACK = os.environ.get("PITH_WRITE_TINY_PACK", "write_tiny_pack")
 FAMILIES = ("qwen2-tied", "qwen2", "qwen3", "llama3")
 # What the tiny "qwen2" answers with line breaks for ever at temperature 0: long work to
 # interrupt, and text whose tokens are the same when they are read again.
@@ -20,6 +21,12 @@ class TinyTest(PithTest):
         path = self.folder / f"{name}.gguf"
         if not path.exists():
             subprocess.run([WRITE_TINY_MODEL, name, path], check=True)
+        return path
+
+    def tiny_pack(self, name="qwen2"):
+        path = self.folder / f"{name}.pack"
+        if not path.exists():
+            subprocess.run([WRITE_TINY_PACK, self.tiny_model(name), path], check=True)
         return path
 
     def changed_model(self, old, new):

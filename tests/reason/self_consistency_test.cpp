@@ -173,7 +173,7 @@ struct CancelAfter : DecodeObserver {
     --left;
     seen += text;
   }
-  void on_finish(size_t, const Branch& branch) override {
+  void on_finish(size_t, const Branch& branch, std::optional<double>) override {
     ++finished;
     EXPECT_TRUE(branch.finished());
   }

@@ -1,0 +1,64 @@
+// Whether a question is worth reasoning (arXiv 2603.16867, section 3): its prompt is read by
+// the base model up to the boundary, and what follows, the assistant's header, as the
+// decision has it. Nothing is read twice.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/error.h"
+#include "engine/engine.h"
+#include "reason/adapter_use.h"
+#include "reason/decode.h"
+#include "reason/switcher.h"
+
+namespace pith {
+
+enum class ThinkMode {
+  automatic,  // as the switcher says; without one, on
+  on,
+  off,
+};
+std::string_view think_mode_name(ThinkMode mode);  // "auto", "on", "off"
+
+struct RouteOptions {
+  ThinkMode mode = ThinkMode::automatic;
+  const Switcher* switcher = nullptr;  // borrowed; null: none
+  double threshold = 0.5;              // least probability with which it reasons
+
+  // Whether the prompt decides.
+  bool is_open() const { return mode == ThinkMode::automatic && switcher != nullptr; }
+};
+
+struct Route {
+  bool thinking = false;
+  std::optional<double> probability;  // that reasoning is needed; none when nobody asked
+};
+
+// A prompt in two wordings that are the same up to the boundary.
+struct RoutedPrompt {
+  std::span<const TokenId> thinking;
+  std::span<const TokenId> direct;
+  // Where the adapter takes over when the model thinks; kNoAdapter for none, but the
+  // boundary is `from` all the same.
+  AdapterUse adapter;
+
+  std::span<const TokenId> tokens(bool is_thinking) const {
+    return is_thinking ? thinking : direct;
+  }
+};
+
+struct ReadPrompt {
+  size_t logits_row = 0;  // of the engine's last step
+  Route route;
+};
+
+// Reads the prompt onto an empty sequence, and decides on the way. Errors: those of
+// read_prompt(); usage (nothing stands before the boundary, so that a switcher has nothing
+// to read, or the two wordings differ there).
+Result<ReadPrompt> read_routed(Engine& engine, SequenceId sequence, const RoutedPrompt& prompt,
+                               const RouteOptions& options, DecodeObserver& observer);
+
+}  // namespace pith

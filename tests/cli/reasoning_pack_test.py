@@ -1,0 +1,175 @@
+"""Reasoning packs in the commands: `--pack`, `--think`, `--vote verifier`, `pith show`."""
+
+import json
+import shutil
+
+from python_case import main
+from tiny_case import TinyTest
+
+QUESTION = ["-n", 4, "--all-branches", "How many?"]
+
+
+class PackTest(TinyTest):
+    def ask(self, *arguments, model="qwen2", pack=None):
+        result = self.json(
+            "ask", "-m", self.tiny_model(model), "--pack", pack or self.tiny_pack(model), *QUESTION, *arguments
+        )
+        for name in ("timing", "speed"):
+            del result[name]
+        return result
+
+    def change(self, **values):
+        """A copy of the tiny pack with other values in its pack.json."""
+        folder = self.folder / "changed.pack"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.tiny_pack(), folder)
+        file = folder / "pack.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | values))
+        return folder
+
+
+class AskWithPack(PackTest):
+    def test_scores_weigh_the_vote(self):
+        result = self.ask()
+        self.assertEqual(result["vote"], "verifier")
+        scores = [branch["verifier_score"] for branch in result["branches"]]
+        self.assertEqual(len(set(scores)), 4)
+        self.assertTrue(all(0 < score < 1 for score in scores))
+        for vote in result["votes"]:
+            weight = sum(scores[i] for i in vote["branches"])
+            self.assertAlmostEqual(vote["weight_share"], weight / sum(scores))
+        majority = self.ask("--vote", "majority")
+        self.assertEqual({b["verifier_score"] for b in majority["branches"]}, {None})
+        for a, b in zip(result["branches"], majority["branches"]):
+            self.assertEqual(a["text"], b["text"])
+
+    def test_who_decides_whether_it_thinks(self):
+        auto = self.ask()
+        self.assertTrue(0 < auto["think_probability"] < 1)
+        self.assertIs(auto["thinking"], auto["think_probability"] >= 0.5)
+        on, off = self.ask("--think", "on"), self.ask("--think", "off")
+        self.assertEqual((on["thinking"], off["thinking"]), (True, False))
+        self.assertIsNone(on["think_probability"])
+        self.assertNotEqual(on["text"], off["text"])
+        for threshold, expected in ((0, on), (1, off)):
+            routed = self.ask(pack=self.change(thresholds={"think": threshold}))
+            self.assertEqual(routed["branches"], expected["branches"])
+            self.assertEqual(routed["usage"]["prompt_tokens"], expected["usage"]["prompt_tokens"])
+
+    def test_families_that_think_in_markup(self):
+        for think in ("on", "off", "auto"):
+            result = self.ask("--think", think, "--chat-template", "qwen3", model="qwen3")
+            self.assertTrue(result["answer"])
+
+    def test_budgets(self):
+        most_closing = 34 + 48
+        for think, budget in (("on", 24), ("off", 12)):
+            for branch in self.ask("--think", think)["branches"]:
+                self.assertLessEqual(branch["tokens"], budget + most_closing)
+        self.assertNotEqual(self.ask("--think", "on"), self.ask("--think", "on", "--budget", 9))
+        # The budget stands in the prompt.
+        longer = self.ask("--think", "on", "--budget", 1000)["usage"]["prompt_tokens"]
+        self.assertEqual(longer, self.ask("--think", "on")["usage"]["prompt_tokens"] + 2)
+
+    def test_text(self):
+        out = self.pith("ask", "-m", self.tiny_model(), "--pack", self.tiny_pack(), *QUESTION).out
+        self.assertRegex(out, r"\n(with|without) reasoning: the switcher gives [01]\.\d\d that ")
+        self.assertRegex(out, r" tokens .*score [01]\.\d\d\n")
+
+    def test_by_name(self):
+        self.home.mkdir()
+        shutil.copytree(self.tiny_pack(), self.home / "packs" / "maths")
+        self.assertEqual(self.ask(pack="maths"), self.ask())
+        process = self.pith("ask", "-m", self.tiny_model(), "--pack", "physics", "x")
+        self.assert_fails(process, 1, "no pack physics in", str(self.home / "packs"))
+
+    def test_without_parts(self):
+        bare = self.change(verifier=None, switcher=None)
+        result = self.ask(pack=bare)
+        self.assertEqual((result["vote"], result["thinking"]), ("majority", True))
+        self.assertIsNone(result["think_probability"])
+        without_adapter = self.ask(pack=self.change(adapter=None), *["--think", "on"])
+        self.assertNotEqual(without_adapter["text"], result["text"])
+
+
+class ThinkWithoutPack(TinyTest):
+    def test_off_asks_for_the_answer_alone(self):
+        plain = ["ask", "-m", self.tiny_model(), *QUESTION]
+        on, off = self.json(*plain, "--think", "on"), self.json(*plain, "--think", "off")
+        self.assertEqual(self.json(*plain)["branches"], on["branches"])
+        self.assertEqual((on["thinking"], off["thinking"]), (True, False))
+        self.assertLess(off["usage"]["prompt_tokens"], on["usage"]["prompt_tokens"])
+
+    def test_a_family_without_thoughts_begins_behind_an_empty_one(self):
+        family = ["--chat-template", "qwen3", "--system", ""]
+        plain = ["ask", "-m", self.tiny_model("qwen3"), *family, *QUESTION]
+        on, off = self.json(*plain, "--think", "on"), self.json(*plain, "--think", "off")
+        self.assertGreater(off["usage"]["prompt_tokens"], on["usage"]["prompt_tokens"])
+
+
+class BadPack(PackTest):
+    def refused(self, pack, *fragments, status=1, arguments=()):
+        process = self.pith("ask", "-m", self.tiny_model(), "--pack", pack, *QUESTION, *arguments)
+        self.assert_fails(process, status, *fragments)
+        self.assertEqual(process.out, "")
+
+    def test_of_another_model(self):
+        other = {"name": "another", "sha256": "0" * 64}
+        self.refused(self.change(base=other), "the pack is for another with the sha256 000000000000...")
+        self.refused(self.tiny_pack("qwen3"), "sha256")
+
+    def test_what_is_no_pack(self):
+        self.refused(self.folder, "no reasoning pack")
+        self.refused(self.folder / "none", "no reasoning pack")
+        self.refused(self.change(verifier="missing.safetensors"), "missing.safetensors")
+        self.refused(self.change(switcher="verifier.safetensors"), "verifier.safetensors")
+        self.refused(self.change(unknown=1), "unknown")
+
+    def test_votes_that_it_cannot_weigh(self):
+        bare = self.change(verifier=None)
+        self.refused(bare, "--vote verifier needs", status=2, arguments=["--vote", "verifier"])
+        process = self.pith("ask", "-m", self.tiny_model(), "--vote", "verifier", "x")
+        self.assert_fails(process, 2, "--vote verifier needs")
+
+    def test_with_an_adapter_of_ones_own(self):
+        adapter = ["--adapter", self.tiny_pack() / "adapter"]
+        self.refused(self.tiny_pack(), "--adapter", status=2, arguments=adapter)
+
+    def test_hostile_numbers(self):
+        self.refused(self.change(thresholds={"think": 2}), "thresholds.think")
+        self.refused(self.change(budgets={"think": 0}), "budgets.think")
+        self.refused(self.change(verification={"positions": 1000}), "verification.positions")
+
+
+class ShowPack(PackTest):
+    def test_text(self):
+        process = self.pith("show", self.tiny_pack())
+        self.assert_ok(process)
+        for line in (
+            r"^pack +random$",
+            r"^for +tiny, sha256 [0-9a-f]{12}\.\.\.$",
+            r"^adapter +adapter, switched on at the assistant's header$",
+            r"^switcher +8 hidden units, reasons from a probability of 0\.5$",
+            r"^verifier +reads 14 bytes of prompt with the base model",
+            r"^budgets +24 tokens with reasoning, 12 without$",
+            r"^results +gsm8k test: 75\.0 % \(72\.0 to 78\.0\) of 1319, mode on, 8 branches, vote",
+        ):
+            self.assertRegex(process.out, "(?m)" + line)
+
+    def test_json(self):
+        shown = self.json("show", self.tiny_pack())
+        file = json.loads((self.tiny_pack() / "pack.json").read_text())
+        self.assertEqual({key: shown[key] for key in file}, file)
+
+    def test_by_name(self):
+        self.home.mkdir()
+        shutil.copytree(self.tiny_pack(), self.home / "packs" / "maths")
+        self.assertEqual(self.json("show", "maths")["name"], "random")
+
+    def test_flaws(self):
+        self.assert_fails(self.pith("show", self.change(unknown=1)), 1, "unknown")
+        self.assert_fails(self.pith("show", self.folder), 1, "no reasoning pack")
+
+
+if __name__ == "__main__":
+    main()
