@@ -39,18 +39,23 @@ std::string_view precision_name(AdapterPrecision precision) {
   return "int4";
 }
 
+Result<ordered_json> hashes_of(const std::string& folder, const std::vector<std::string>& files) {
+  ordered_json hashes = ordered_json::array();
+  for (const std::string& file : files) {
+    PITH_TRY(std::string hash, sha256_of_file(folder + file));
+    hashes.push_back(std::move(hash));
+  }
+  return hashes;
+}
+
 // What tells an adapter from others; null when there is none.
 Result<ordered_json> settings_of(const AdapterOptions& options) {
   if (options.path.empty()) return ordered_json();
-  std::vector<std::string> files = {options.path};
+  std::vector<std::string> files = {""};
   if (std::filesystem::is_directory(options.path)) {
-    files = {options.path + "/adapter_config.json", options.path + "/adapter_model.safetensors"};
+    files = {"/adapter_config.json", "/adapter_model.safetensors"};
   }
-  ordered_json hashes = ordered_json::array();
-  for (const std::string& file : files) {
-    PITH_TRY(std::string hash, sha256_of_file(file));
-    hashes.push_back(std::move(hash));
-  }
+  PITH_TRY(ordered_json hashes, hashes_of(options.path, files));
   return ordered_json{{"sha256", std::move(hashes)},
                       {"precision", precision_name(options.precision)}};
 }
@@ -70,6 +75,23 @@ void parse_shard(const std::string& text, Shard& shard) {
   shard = {*index - 1, *count};
 }
 
+// The adapter that is used, the pack's or one by itself.
+AdapterOptions used_adapter(const RolloutFlags& flags, const std::optional<LoadedPack>& pack) {
+  if (!pack) return flags.adapter;
+  const std::string path = pack->adapter == nullptr ? "" : pack->pack.adapter_path();
+  return {path, flags.adapter.precision};
+}
+
+// What the pack says of how to reason, where the user does not.
+void apply(const Pack& pack, RolloutFlags& flags) {
+  RolloutOptions& options = flags.options;
+  if (flags.budget->count() == 0) {
+    options.budget_tokens = pack.budgets.think;
+    options.direct_budget_tokens = pack.budgets.direct;
+  }
+  if (!flags.own_system) options.system = system_prompt(pack, options.budget_tokens);
+}
+
 }  // namespace
 
 void add_rollout_flags(CLI::App& command, RolloutFlags& flags, const std::string& quiet) {
@@ -86,8 +108,8 @@ void add_rollout_flags(CLI::App& command, RolloutFlags& flags, const std::string
       ->option_text("FILE");
   add_number(command, "--limit", flags.limit, 0, kLargest, "The first N questions alone; 0: all");
   add_number(command, "--samples", options.samples, 1, kMostSamples, "Samples of each question");
-  add_number(command, "--budget", options.budget_tokens, 1, kMostBudget,
-             "Tokens that a sample may take");
+  flags.budget = add_number(command, "--budget", options.budget_tokens, 1, kMostBudget,
+                            "Tokens that a sample may take; a pack has its own");
   add_number(command, "--parallel", options.parallel, 1, kMostParallel,
              "Samples that are decoded together; no sample depends on it");
   command
@@ -99,12 +121,19 @@ void add_rollout_flags(CLI::App& command, RolloutFlags& flags, const std::string
       ->each([&flags](const std::string&) { flags.own_system = true; });
   add_loading_flags(command, flags.run, quiet);
   add_conversation_flags(command, flags.run, "what the model takes");
-  add_adapter_flags(command, flags.adapter);
+  CLI::Option* adapter = add_adapter_flags(command, flags.adapter);
+  add_pack_flags(command, flags.pack, adapter);
   add_sampling_flags(command, flags.run);
 }
 
 RolloutModel RolloutSetup::rollout_model() const {
-  return {model.model, model.pool.get(), &model.tokenizer, chat_template, adapter};
+  RolloutModel rollout{model.model, model.pool.get(), &model.tokenizer, chat_template, adapter};
+  if (!pack) return rollout;
+  rollout.switcher = pack->switcher();
+  rollout.think_threshold = pack->pack.think_threshold;
+  rollout.verifier = pack->verifier ? &*pack->verifier : nullptr;
+  rollout.verify_with_adapter = pack->pack.verification.with_adapter;
+  return rollout;
 }
 
 Result<RolloutSetup> set_up_rollouts(RolloutFlags& flags) {
@@ -128,13 +157,22 @@ Result<RolloutSetup> set_up_rollouts(RolloutFlags& flags) {
   PITH_TRY(OpenModel model, open_model(flags.run.model));
   PITH_TRY(const ChatTemplate chat_template, model.chat_template);
   PITH_TRY(std::string model_sha256, cli::model_sha256(model));
-  PITH_TRY(auto adapter, load_adapter(model, flags.adapter));
-  PITH_TRY(ordered_json adapter_settings, settings_of(flags.adapter));
-  RolloutSetup setup{std::move(model), chat_template, std::move(adapter), std::move(questions), {}};
+  PITH_TRY(auto pack, load_pack(model, flags.pack, flags.adapter.precision));
+  PITH_TRY(auto adapter, pack ? pack->adapter : load_adapter(model, flags.adapter));
+  PITH_TRY(ordered_json adapter_settings, settings_of(used_adapter(flags, pack)));
+  options.think = flags.pack.think;
+  options.ask_directly = !pack && options.think == ThinkMode::off;
+  if (pack) apply(pack->pack, flags);
+  RolloutSetup setup{std::move(model), chat_template,        std::move(adapter),
+                     std::move(pack),  std::move(questions), {}};
   setup.settings = {{"task", task_name(flags.task)},
                     {"data_sha256", sha256_of(data)},
                     {"model_sha256", std::move(model_sha256)},
                     {"adapter", std::move(adapter_settings)}};
+  if (setup.pack) {
+    const Pack& used = setup.pack->pack;
+    PITH_TRY(setup.settings["pack_sha256"], hashes_of(used.folder + "/", used.files));
+  }
   setup.settings.update(sample_settings(setup.rollout_model(), options));
   return setup;
 }

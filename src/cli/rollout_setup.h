@@ -11,6 +11,7 @@
 
 #include "cli/adapter_options.h"
 #include "cli/open_model.h"
+#include "cli/pack_options.h"
 #include "cli/run_options.h"
 #include "eval/rollout.h"
 #include "eval/task.h"
@@ -20,6 +21,7 @@ namespace pith::cli {
 struct RolloutFlags {
   RunOptions run;
   AdapterOptions adapter;
+  PackOptions pack;
   Task task = Task::gsm8k;
   std::string data;
   int32_t limit = 0;
@@ -27,6 +29,7 @@ struct RolloutFlags {
   std::string system;
   bool own_system = false;  // the user gave one, perhaps an empty one
   RolloutOptions options;
+  CLI::Option* budget = nullptr;  // the user's, in place of a pack's
 };
 
 // --task, --data, --limit, --shard, --samples, --budget, --parallel, --system, and all
@@ -36,10 +39,12 @@ void add_rollout_flags(CLI::App& command, RolloutFlags& flags, const std::string
 struct RolloutSetup {
   OpenModel model;
   ChatTemplate chat_template;
-  std::shared_ptr<const Adapter> adapter;
+  std::shared_ptr<const Adapter> adapter;  // of the pack, or one by itself
+  std::optional<LoadedPack> pack;
   std::vector<Question> questions;  // of the shard
   nlohmann::ordered_json settings;  // all that the samples depend on
 
+  // Borrows from this.
   RolloutModel rollout_model() const;
 };
 

@@ -62,17 +62,18 @@ class Drawing : public ScheduleObserver {
   Drawing& operator=(const Drawing&) = delete;
 
   Status add(const Question& question, std::vector<int32_t> samples) {
-    std::vector<ChatMessage> messages;
-    const std::string system =
-        options_.system.value_or(std::string(reasoning_prompt(question.kind)));
-    if (!system.empty()) messages.push_back({Role::system, system});
-    messages.push_back({Role::user, question.text});
-    PITH_TRY(const RenderedPrompt rendered, render_chat(model_.chat_template, messages));
-
+    PITH_TRY(const RenderedPrompt rendered, render(question, /*thinking=*/true));
+    PITH_TRY(const RenderedPrompt direct, render(question, /*thinking=*/false));
     EncodedPrompt encoded = encode_prompt(*model_.tokenizer, rendered);
     PromptJob job;
     job.prompt = encoded.ids;
-    PITH_TRY(job.plan, plan_for(question, job.prompt.size()));
+    job.direct_prompt = encode_prompt(*model_.tokenizer, direct).ids;
+    job.adapter.from = encoded.boundary;
+    job.route = {options_.think, model_.switcher, model_.think_threshold};
+    PITH_TRY(job.plan, plan_for(question, job.prompt.size(), options_.budget_tokens));
+    PITH_TRY(job.direct_plan,
+             plan_for(question, job.direct_prompt.size(),
+                      options_.direct_budget_tokens.value_or(options_.budget_tokens)));
     for (const int32_t sample : samples) {
       if (sample == kGreedySample) {
         job.samples.push_back({0, &greedy_});
@@ -81,7 +82,8 @@ class Drawing : public ScheduleObserver {
       }
     }
     jobs_.push_back(std::move(job));
-    asked_.push_back({&question, prompt_text(rendered), std::move(encoded), std::move(samples)});
+    asked_.push_back({&question, prompt_text(rendered), prompt_text(direct), std::move(encoded),
+                      std::move(samples)});
     return {};
   }
 
@@ -90,50 +92,72 @@ class Drawing : public ScheduleObserver {
     EngineOptions engine_options;
     engine_options.kv_type = options_.kv_type;
     engine_options.context_tokens = context_tokens_;
-    engine_options.kv_tokens = kv_tokens_needed(jobs_, options_.parallel);
+    std::optional<Verifier> verifier;
+    if (options_.verify && model_.verifier != nullptr) verifier = *model_.verifier;
+    const Verifier* asked = verifier ? &*verifier : nullptr;
+    engine_options.kv_tokens = kv_tokens_needed(jobs_, options_.parallel, asked);
     PITH_TRY(const auto engine, Engine::create(model_.model, *model_.pool, engine_options));
-    if (model_.adapter != nullptr) PITH_TRY_VOID(use_adapter(*engine));
-    return run_schedule(*engine, *model_.tokenizer, jobs_, options_.parallel, *this);
+    if (model_.adapter != nullptr) {
+      PITH_TRY(const AdapterId adapter, use_adapter(*engine));
+      if (verifier && model_.verify_with_adapter) verifier->reader = adapter;
+    }
+    return run_schedule(*engine, *model_.tokenizer, jobs_, options_.parallel, *this, asked);
   }
 
  private:
   struct Asked {
     const Question* question;
     std::string prompt;
+    std::string direct_prompt;
     EncodedPrompt encoded;
     std::vector<int32_t> samples;  // their numbers
   };
 
-  Status use_adapter(Engine& engine) {
+  Result<RenderedPrompt> render(const Question& question, bool thinking) const {
+    const std::string_view own =
+        options_.ask_directly ? direct_prompt(question.kind) : reasoning_prompt(question.kind);
+    const std::string system = options_.system.value_or(std::string(own));
+    std::vector<ChatMessage> messages;
+    if (!system.empty()) messages.push_back({Role::system, system});
+    messages.push_back({Role::user, question.text});
+    return render_chat(model_.chat_template, messages, kTemplateDate, thinking);
+  }
+
+  Result<AdapterId> use_adapter(Engine& engine) {
     const AdapterId adapter = engine.add_adapter(model_.adapter);
     for (size_t job = 0; job < jobs_.size(); ++job) {
       PITH_TRY(jobs_[job].adapter, adapter_use(engine, adapter, asked_[job].encoded));
     }
-    return {};
+    return adapter;
   }
 
-  Status on_sample(size_t job, size_t sample, const Branch& branch) override {
+  Status on_sample(size_t job, size_t sample, const Branch& branch,
+                   const SampleFacts& facts) override {
     const Asked& asked = asked_[job];
+    const bool thinking = facts.route.thinking;
     return observer_.on_rollout({.question = *asked.question,
-                                 .prompt = asked.prompt,
-                                 .prompt_ids = jobs_[job].prompt,
+                                 .prompt = thinking ? asked.prompt : asked.direct_prompt,
+                                 .prompt_ids = jobs_[job].routed().tokens(thinking),
                                  .sample = asked.samples[sample],
-                                 .branch = branch});
+                                 .branch = branch,
+                                 .facts = facts});
   }
 
   bool cancelled() override { return observer_.cancelled(); }
 
   // With the budget cut to what the context leaves.
-  Result<const BranchPlan*> plan_for(const Question& question, size_t prompt_tokens) {
-    BranchPlan plan = make_plan(question.kind);
-    const int64_t room =
-        int64_t{context_tokens_} - static_cast<int64_t>(prompt_tokens) - plan.allowance_tokens();
+  Result<const BranchPlan*> plan_for(const Question& question, size_t prompt_tokens,
+                                     int32_t budget_tokens) {
+    BranchPlan plan = make_plan(question.kind, budget_tokens);
+    const bool verified = options_.verify && model_.verifier != nullptr;
+    const int64_t needed =
+        int64_t{plan.allowance_tokens()} + (verified ? model_.verifier->most_tokens() : 0);
+    const int64_t room = int64_t{context_tokens_} - static_cast<int64_t>(prompt_tokens) - needed;
     if (room < 1) {
       return fail(ErrorCode::exhausted,
                   "question {} is too long: its prompt has {} tokens, and of the context of {} an "
                   "answer needs {}",
-                  printable(question.id, 40), prompt_tokens, context_tokens_,
-                  plan.allowance_tokens() + 1);
+                  printable(question.id, 40), prompt_tokens, context_tokens_, needed + 1);
     }
     if (room < plan.budget_tokens) {
       plan.budget_tokens = static_cast<int32_t>(room);
@@ -143,12 +167,12 @@ class Drawing : public ScheduleObserver {
     return &plans_.try_emplace(key, std::move(plan)).first->second;
   }
 
-  BranchPlan make_plan(AnswerKind kind) const {
+  BranchPlan make_plan(AnswerKind kind, int32_t budget_tokens) const {
     const std::string_view end = thinking_end(model_.chat_template);
     if (options_.force_answer) {
-      return BranchPlan::answering(*model_.tokenizer, options_.budget_tokens, kind, end);
+      return BranchPlan::answering(*model_.tokenizer, budget_tokens, kind, end);
     }
-    BranchPlan plan = BranchPlan::plain(options_.budget_tokens, FinishReason::budget);
+    BranchPlan plan = BranchPlan::plain(budget_tokens, FinishReason::budget);
     plan.kind = kind;
     plan.thinking_end = end;
     return plan;
@@ -204,20 +228,24 @@ int64_t count_samples(std::span<const Question> questions, const RolloutOptions&
 
 nlohmann::ordered_json sample_settings(const RolloutModel& model, const RolloutOptions& options) {
   const SamplingOptions& sampling = options.sampling;
-  return {{"pith", PITH_VERSION},
-          {"chat_template", chat_template_name(model.chat_template)},
-          {"system", options.system ? nlohmann::ordered_json(*options.system) : nullptr},
-          {"budget", options.budget_tokens},
-          {"force_answer", options.force_answer},
-          {"landing", landing_of(options)},
-          {"context", context_of(model, options)},
-          {"kv", kv_name(options.kv_type)},
-          {"temperature", json_number(sampling.temperature)},
-          {"top_k", sampling.top_k},
-          {"top_p", json_number(sampling.top_p)},
-          {"min_p", json_number(sampling.min_p)},
-          {"repetition_penalty", json_number(sampling.repetition_penalty)},
-          {"seed", sampling.seed}};
+  nlohmann::ordered_json settings = {
+      {"pith", PITH_VERSION},
+      {"chat_template", chat_template_name(model.chat_template)},
+      {"system", options.system ? nlohmann::ordered_json(*options.system) : nullptr},
+      {"budget", options.budget_tokens},
+      {"force_answer", options.force_answer},
+      {"landing", landing_of(options)},
+      {"context", context_of(model, options)},
+      {"kv", kv_name(options.kv_type)},
+      {"temperature", json_number(sampling.temperature)},
+      {"top_k", sampling.top_k},
+      {"top_p", json_number(sampling.top_p)},
+      {"min_p", json_number(sampling.min_p)},
+      {"repetition_penalty", json_number(sampling.repetition_penalty)},
+      {"seed", sampling.seed}};
+  if (options.think != ThinkMode::automatic) settings["think"] = think_mode_name(options.think);
+  if (options.direct_budget_tokens) settings["direct_budget"] = *options.direct_budget_tokens;
+  return settings;
 }
 
 }  // namespace pith

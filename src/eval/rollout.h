@@ -39,10 +39,14 @@ inline constexpr int32_t kMostSamples = 1 << 16;
 
 struct RolloutOptions {
   std::optional<std::string> system;  // empty for none; without it, that of the question's kind
-  int32_t samples = 1;                // a question, with `sampling`; 1 to kMostSamples
-  bool greedy = false;                // and one more at temperature 0
-  int32_t budget_tokens = 1024;       // that a sample may take before it must answer or ends
-  bool force_answer = true;           // as in BranchPlan
+  bool ask_directly = false;          // and of these the one for an answer without reasoning
+  ThinkMode think = ThinkMode::automatic;
+  int32_t samples = 1;           // a question, with `sampling`; 1 to kMostSamples
+  bool greedy = false;           // and one more at temperature 0
+  int32_t budget_tokens = 1024;  // that a sample may take before it must answer or ends
+  std::optional<int32_t> direct_budget_tokens;  // the same without reasoning; none: no other
+  bool force_answer = true;                     // as in BranchPlan
+  bool verify = false;                          // score the samples, where the model has a verifier
   SamplingOptions sampling;
   int32_t parallel = 16;       // samples at a time; no sample depends on it
   int32_t context_tokens = 0;  // 0: the model's own limit
@@ -56,6 +60,10 @@ struct RolloutModel {
   const Tokenizer* tokenizer = nullptr;
   ChatTemplate chat_template = ChatTemplate::chatml;
   std::shared_ptr<const Adapter> adapter;  // that writes the answers; null: none
+  const Switcher* switcher = nullptr;      // null: none
+  double think_threshold = 0.5;            // as in RouteOptions
+  const Verifier* verifier = nullptr;      // null: none
+  bool verify_with_adapter = false;        // who reads the verifier's prompt
 };
 
 // A finished sample; all borrowed, valid during the call that hands it over.
@@ -65,6 +73,7 @@ struct Rollout {
   std::span<const TokenId> prompt_ids;
   int32_t sample;  // kGreedySample or its number
   const Branch& branch;
+  const SampleFacts& facts;
 };
 
 class RolloutObserver {

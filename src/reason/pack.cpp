@@ -258,6 +258,10 @@ Result<SafetensorsFile> open_head(const Pack& pack, const std::string& name, std
 
 Status read_heads(PackManifest& manifest) {
   Pack& pack = manifest.pack;
+  pack.files = {std::string(kPackFile)};
+  for (const std::string& head : {manifest.switcher_file, manifest.verifier_file}) {
+    if (!head.empty()) pack.files.push_back(head);
+  }
   if (!manifest.switcher_file.empty()) {
     PITH_TRY(const SafetensorsFile file, open_head(pack, manifest.switcher_file, "switcher"));
     PITH_TRY(pack.switcher, read_switcher(file));

@@ -65,6 +65,7 @@ struct PackResult {
 
 struct Pack {
   std::string folder;
+  std::vector<std::string> files;  // names in it: pack.json and those of its heads
   std::string name;
   PackBase base;
   std::string adapter;  // its file or folder inside the pack; empty: none

@@ -20,8 +20,9 @@ class PartObserver : public DecodeObserver {
   int32_t total_;
 };
 
-Status check_boundary(const RoutedPrompt& prompt, const Switcher& switcher, const Engine& engine) {
-  PITH_CHECK(switcher.width() == static_cast<size_t>(engine.model().config().width));
+}  // namespace
+
+Status check_boundary(const RoutedPrompt& prompt) {
   const size_t boundary = prompt.adapter.from;
   if (boundary == 0) {
     return fail(ErrorCode::usage, "a switcher needs something to read before the assistant's turn");
@@ -38,7 +39,14 @@ Status check_boundary(const RoutedPrompt& prompt, const Switcher& switcher, cons
               "switcher cannot decide that any more");
 }
 
-}  // namespace
+Route told_route(const RouteOptions& options) {
+  return {options.mode != ThinkMode::off, std::nullopt};
+}
+
+Route switched_route(const RouteOptions& options, std::span<const float> pooled) {
+  const double probability = options.switcher->probability(pooled);
+  return {probability >= options.threshold, probability};
+}
 
 std::string_view think_mode_name(ThinkMode mode) {
   switch (mode) {
@@ -57,16 +65,15 @@ Result<ReadPrompt> read_routed(Engine& engine, SequenceId sequence, const Routed
   ReadPrompt read;
   size_t done = 0;
   if (options.is_open()) {
-    PITH_TRY_VOID(check_boundary(prompt, *options.switcher, engine));
+    PITH_TRY_VOID(check_boundary(prompt));
     done = prompt.adapter.from;
     PromptPooler pooler(options.switcher->width());
     PartObserver part(observer, 0, prompt.thinking.size());
     PITH_TRY_VOID(
         read_prompt(engine, sequence, prompt.thinking.subspan(0, done), part, {}, &pooler));
-    read.route.probability = options.switcher->probability(pooler.pooled());
-    read.route.thinking = *read.route.probability >= options.threshold;
+    read.route = switched_route(options, pooler.pooled());
   } else {
-    read.route.thinking = options.mode != ThinkMode::off;
+    read.route = told_route(options);
   }
   const std::span<const TokenId> tokens = prompt.tokens(read.route.thinking);
   PartObserver part(observer, done, tokens.size());

@@ -33,9 +33,13 @@ struct RouteOptions {
 };
 
 struct Route {
-  bool thinking = false;
+  bool thinking = true;
   std::optional<double> probability;  // that reasoning is needed; none when nobody asked
 };
+
+// What the mode says by itself, or what the switcher says of pooled hidden states, [C].
+Route told_route(const RouteOptions& options);
+Route switched_route(const RouteOptions& options, std::span<const float> pooled);
 
 // A prompt in two wordings that are the same up to the boundary.
 struct RoutedPrompt {
@@ -55,9 +59,12 @@ struct ReadPrompt {
   Route route;
 };
 
+// Whether a switcher can decide before the two wordings part. Errors: usage (nothing stands
+// before the boundary, or the wordings differ there).
+Status check_boundary(const RoutedPrompt& prompt);
+
 // Reads the prompt onto an empty sequence, and decides on the way. Errors: those of
-// read_prompt(); usage (nothing stands before the boundary, so that a switcher has nothing
-// to read, or the two wordings differ there).
+// read_prompt(), and of check_boundary() where the switcher decides.
 Result<ReadPrompt> read_routed(Engine& engine, SequenceId sequence, const RoutedPrompt& prompt,
                                const RouteOptions& options, DecodeObserver& observer);
 

@@ -141,6 +141,51 @@ class BadPack(PackTest):
         self.refused(self.change(verification={"positions": 1000}), "verification.positions")
 
 
+class Rollouts(PackTest):
+    def setUp(self):
+        super().setUp()
+        self.questions = self.folder / "questions.jsonl"
+        self.questions.write_text(
+            "".join(json.dumps({"question": f"{i}+2?", "answer": f"#### {i + 2}"}) + "\n" for i in range(6))
+        )
+
+    def run_with(self, command, pack, *arguments, output="out.json", **options):
+        out = self.folder / output
+        flag = {"eval": "--json", "sample": "--out"}[command]
+        run = [command, "-q", "-m", self.tiny_model(), "--data", self.questions, "--samples", 2, flag, out]
+        return self.pith(*run, *(["--pack", pack] if pack else []), *arguments, **options), out
+
+    def results(self, *arguments):
+        process, out = self.run_with("eval", self.tiny_pack(), *arguments, output=f"{arguments}.json")
+        self.assert_ok(process)
+        return json.loads(out.read_text())
+
+    def test_eval_asks_as_ask_does(self):
+        tokens = {}
+        for think in ("auto", "on", "off"):
+            report = self.results("--think", think)
+            tokens[think] = [[s["tokens"] for s in r["samples"]] for r in report["results"]]
+        self.assertNotEqual(tokens["on"], tokens["off"])
+        for auto, on, off in zip(tokens["auto"], tokens["on"], tokens["off"]):
+            self.assertIn(auto, (on, off))
+
+    def test_budgets(self):
+        self.assertNotEqual(self.results("--think", "on"), self.results("--think", "on", "--budget", 3))
+
+    def test_a_run_goes_on_with_the_same_pack_alone(self):
+        for command in ("eval", "sample"):
+            self.assert_ok(self.run_with(command, self.tiny_pack(), output=command)[0])
+            self.assert_ok(self.run_with(command, self.tiny_pack(), "--samples", 3, output=command)[0])
+            changed = self.change(thresholds={"think": 0.25})
+            self.assert_fails(self.run_with(command, changed, output=command)[0], 2, "pack_sha256")
+            self.assert_fails(self.run_with(command, None, output=command)[0], 2, "pack_sha256")
+
+    def test_think_without_a_pack(self):
+        for think in ("auto", "on", "off"):
+            self.assert_ok(self.run_with("eval", None, "--think", think, output=think)[0])
+        self.assert_fails(self.run_with("eval", None, "--think", "off", output="on")[0], 2, "think")
+
+
 class ShowPack(PackTest):
     def test_text(self):
         process = self.pith("show", self.tiny_pack())

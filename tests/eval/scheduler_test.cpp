@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "reason/self_consistency.h"
 #include "reason/tiny_reasoner.h"
+#include "support/tiny_pack.h"
 
 namespace pith {
 namespace {
@@ -22,18 +24,21 @@ using Samples = std::map<std::pair<size_t, size_t>, Drawn>;
 
 class Collector : public ScheduleObserver {
  public:
-  Status on_sample(size_t job, size_t sample, const Branch& branch) override {
+  Status on_sample(size_t job, size_t sample, const Branch& branch,
+                   const SampleFacts& facts) override {
     const auto history = branch.history();
     const bool is_new =
         samples.try_emplace({job, sample}, Drawn{{history.begin(), history.end()}, branch.text()})
             .second;
     EXPECT_TRUE(is_new) << job << " " << sample;
+    all_facts[{job, sample}] = facts;
     if (fail_at == samples.size()) return fail(ErrorCode::io, "the disk is full");
     return {};
   }
   bool cancelled() override { return samples.size() >= cancel_at; }
 
   Samples samples;
+  std::map<std::pair<size_t, size_t>, SampleFacts> all_facts;
   size_t fail_at = 0;
   size_t cancel_at = SIZE_MAX;
 };
@@ -139,6 +144,73 @@ TEST_F(SchedulerTest, RefusesMoreThanItsEngineTakes) {
     const Status status = run_schedule(*tiny.engine, tiny.tokenizer, jobs, parallel, collector);
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code, ErrorCode::usage);
+  }
+}
+
+// What a pack decides and scores is what one question after the other would show.
+TEST_F(SchedulerTest, PacksDecideAndScoreAsForOneQuestion) {
+  TinyReasoner reasoner;
+  add_jobs(reasoner.tokenizer, 16, /*force_answer=*/true);
+  const ModelConfig& config = reasoner.engine->model().config();
+  const auto width = static_cast<size_t>(config.width);
+  const Switcher switcher{testing::random_head(width, 8, 1), testing::random_head(8, 1, 2)};
+  const Verifier verifier{testing::random_head(width, 1, 3), testing::some_tokens(4, 5), 2};
+  ThreadPool pool(1);
+  const auto adapter =
+      Adapter::load(*random_adapter(config, 4), config, AdapterPrecision::f32, pool).value();
+  const AdapterId id = reasoner.engine->add_adapter(adapter);
+  const BranchPlan direct = BranchPlan::answering(reasoner.tokenizer, 5, AnswerKind::number, "");
+
+  // One question after the other, with a threshold that parts them.
+  SelfConsistencyOptions asked;
+  asked.sampling = sampling;
+  asked.budget_tokens = 16;
+  asked.direct_budget_tokens = 5;
+  asked.stop_when_decided = false;
+  asked.verifier = &verifier;
+  std::vector<double> probabilities;
+  const auto ask = [&](const PromptJob& job, double threshold) {
+    asked.branches = static_cast<int32_t>(job.samples.size());
+    asked.first_stream = job.samples[0].stream;
+    asked.adapter = job.adapter;
+    asked.direct_prompt = job.direct_prompt;
+    asked.route = {ThinkMode::automatic, &switcher, threshold};
+    DecodeObserver silent;
+    return self_consistency(*reasoner.engine, reasoner.tokenizer, job.prompt, asked, silent)
+        .value();
+  };
+  for (PromptJob& job : jobs) {
+    job.adapter = {id, job.prompt.size() - 3};
+    job.direct_prompt.assign(job.prompt.begin(), job.prompt.end() - 2);
+    job.direct_plan = &direct;
+    probabilities.push_back(*ask(job, 0.5).route.probability);
+  }
+  std::vector<double> sorted = probabilities;
+  std::sort(sorted.begin(), sorted.end());
+  const double threshold = sorted[3];
+  for (PromptJob& job : jobs) job.route = {ThinkMode::automatic, &switcher, threshold};
+
+  for (const int32_t parallel : {1, 3, 16}) {
+    EngineOptions options = options_for(jobs, parallel);
+    options.kv_tokens = kv_tokens_needed(jobs, parallel, &verifier);
+    TinyReasoner other(options, 2);
+    ASSERT_EQ(other.engine->add_adapter(adapter), id);
+    Collector collector;
+    testing::must(
+        run_schedule(*other.engine, other.tokenizer, jobs, parallel, collector, &verifier));
+    ASSERT_EQ(collector.samples.size(), wanted);
+    for (size_t job = 0; job < jobs.size(); ++job) {
+      const SelfConsistencyResult expected = ask(jobs[job], threshold);
+      EXPECT_EQ(expected.route.thinking, probabilities[job] >= threshold);
+      for (size_t sample = 0; sample < jobs[job].samples.size(); ++sample) {
+        const SampleFacts& facts = collector.all_facts[{job, sample}];
+        EXPECT_EQ(facts.route.thinking, expected.route.thinking);
+        EXPECT_EQ(facts.route.probability, expected.route.probability);
+        EXPECT_EQ(facts.verifier_score, expected.branches[sample].verifier_score);
+        const std::pair<size_t, size_t> key(job, sample);
+        EXPECT_EQ(collector.samples[key].text, expected.branches[sample].text);
+      }
+    }
   }
 }
 
