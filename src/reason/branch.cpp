@@ -29,6 +29,8 @@ std::string_view finish_reason_name(FinishReason reason) {
       return "context";
     case FinishReason::decided:
       return "decided";
+    case FinishReason::deadline:
+      return "deadline";
     case FinishReason::cancelled:
       break;
   }
@@ -91,6 +93,12 @@ std::string_view Branch::accept(const SampledToken& token) {
     const bool landed = landing(sampled_tokens()) && ends_sentence(answer_part());
     if (landed || sampled_tokens() >= plan_->budget_tokens) end_free(plan_->limit);
   }
+  return fresh_;
+}
+
+std::string_view Branch::answer_now() {
+  fresh_.clear();
+  if (phase_ == Phase::free) end_free(FinishReason::deadline);
   return fresh_;
 }
 

@@ -21,6 +21,7 @@ enum class FinishReason {
   context,    // the context or the KV cache was full
   cancelled,  // the user asked to stop
   decided,    // the answers of others were enough: it was not needed
+  deadline,   // the time was up
 };
 std::string_view finish_reason_name(FinishReason reason);
 
@@ -81,10 +82,15 @@ class Branch {
   // Takes the next sampled token. Returns the text that this completed, a forced
   // closing included; valid until the next call. Not on a finished branch (CHECKed).
   std::string_view accept(const SampledToken& token);
+  // As if its limit were reached here, with `deadline` for a reason: a branch that still
+  // thinks is asked for its answer or ends, one that answers or is finished stays as it
+  // is. Returns the text that this completed.
+  std::string_view answer_now();
   // Ends the branch as it stands. Returns the last of its text.
   std::string_view stop(FinishReason reason);
 
   bool finished() const { return phase_ == Phase::finished; }
+  bool answering() const { return phase_ == Phase::answering; }  // when it was made to
   // What the model must read before the next token can be sampled; empty once finished.
   std::span<const TokenId> pending() const { return pending_; }
   // Whether only tokens with text may be sampled next: a forced answer must not be empty.

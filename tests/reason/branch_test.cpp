@@ -177,6 +177,47 @@ TEST_F(BranchTest, StopKeepsWhatIsThere) {
   EXPECT_EQ(branch.finish_reason(), FinishReason::cancelled);
 }
 
+TEST_F(BranchTest, ABranchThatThinksCanBeMadeToAnswerNow) {
+  const BranchPlan plan = this->plan(1000, "</think>");
+  Branch branch(tokenizer_, plan, 0);
+  write(branch, "hm, 7");
+  EXPECT_EQ(branch.answer_now(), plan.closing_from_thought);
+  ASSERT_FALSE(branch.finished());
+  EXPECT_TRUE(branch.answering());
+  EXPECT_EQ(branch.pending().size(), 1 + plan.closing_from_thought_ids.size());
+  EXPECT_EQ(branch.answer_now(), "");  // it does already
+  EXPECT_EQ(branch.pending().size(), 1 + plan.closing_from_thought_ids.size());
+  write(branch, "18}");
+  EXPECT_TRUE(branch.finished());
+  EXPECT_EQ(branch.finish_reason(), FinishReason::deadline);
+  EXPECT_EQ(finish_reason_name(branch.finish_reason()), "deadline");
+  EXPECT_EQ(branch.answer(), "18");
+}
+
+TEST_F(BranchTest, ABranchThatHasBoxedItsAnswerEndsWhenItMustAnswerNow) {
+  const BranchPlan plan = this->plan(1000);
+  Branch branch(tokenizer_, plan, 0);
+  write(branch, "it is \\boxed{18}. Let me check\xe2");
+  EXPECT_EQ(branch.answer_now(), "\xef\xbf\xbd");
+  EXPECT_TRUE(branch.finished());
+  EXPECT_TRUE(branch.pending().empty());
+  EXPECT_EQ(branch.finish_reason(), FinishReason::deadline);
+  EXPECT_EQ(branch.answer(), "18");
+}
+
+TEST_F(BranchTest, ABranchThatAnswersOrHasAnsweredGoesItsWay) {
+  const BranchPlan plan = this->plan(1);
+  Branch branch(tokenizer_, plan, 0);
+  write(branch, "x1");
+  ASSERT_TRUE(branch.answering());
+  EXPECT_EQ(branch.answer_now(), "");
+  write(branch, "8}");
+  EXPECT_EQ(branch.answer_now(), "");
+  EXPECT_EQ(branch.finish_reason(), FinishReason::budget);
+  EXPECT_FALSE(branch.answering());
+  EXPECT_EQ(branch.answer(), "18");
+}
+
 TEST_F(BranchTest, TheFirstSentenceThatEndsInTheLastPartIsTheLimit) {
   const std::string early = "One sentence. ";
   const std::string thought = "And here is another one that ends.";
