@@ -35,8 +35,11 @@ struct BenchOptions {
   bool json = false;
 };
 
+// Of the header of an assistant's turn, as ChatML has it.
+constexpr int32_t kHeaderTokens = 3;
+
 struct BenchRow {
-  const char* test;  // "prefill", "decode"
+  const char* test;  // "prefill", "switch", "decode"
   int32_t branches;
   double tokens_per_second;
   double ms_per_step;
@@ -87,6 +90,10 @@ class Bench {
     on_row(prefill);
     const OwnedSequence root(engine_);
     PITH_TRY_VOID(read_prompt(engine_, root.id(), prompt_, observer_));
+    if (adapter_ != kNoAdapter) {
+      PITH_TRY(const BenchRow row, switch_on(root));
+      on_row(row);
+    }
     for (const int32_t branches : options_.branches) {
       PITH_TRY(const BenchRow row, decode(root, branches));
       on_row(row);
@@ -106,6 +113,26 @@ class Bench {
     }
     const double each = median(seconds);
     return BenchRow{"prefill", 1, options_.prompt_tokens / each, each * 1e3};
+  }
+
+  // From the base model's prompt to the first token with the adapter: the header of a turn
+  // is read with it, and nothing again.
+  Result<BenchRow> switch_on(const OwnedSequence& root) {
+    std::vector<double> seconds;
+    for (int32_t i = 0; i <= options_.repeat; ++i) {
+      const OwnedSequence sequence = root.fork();
+      std::vector<Row> rows;
+      for (int32_t token = 0; token < kHeaderTokens; ++token) {
+        rows.push_back({prompt_[0], sequence.id(), /*want_logits=*/token + 1 == kHeaderTokens,
+                        /*want_hidden=*/false, adapter_});
+      }
+      const Clock::time_point start = Clock::now();
+      PITH_TRY_VOID(engine_.step(rows));
+      sampler_.sample(engine_.logits(kHeaderTokens - 1), options_.run.sampling, 0, 0, {});
+      if (i > 0) seconds.push_back(seconds_since(start));
+    }
+    const double each = median(seconds);
+    return BenchRow{"switch", 1, kHeaderTokens / each, each * 1e3};
   }
 
   // Branches of one prompt, one token each a step, sampled as in real work.

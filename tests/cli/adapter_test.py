@@ -52,9 +52,10 @@ class Adapter(TinyTest):
         small = ["-p", 20, "-g", 2, "-n", "1,3", "--repeat", 1]
         model = ["bench", "-m", self.tiny_model()]
         rows = self.json(*model, *small, "--adapter-rank", 5)["rows"]
-        self.assertEqual([row["adapter_rank"] for row in rows], [5, 5, 5])
+        self.assertEqual([row["adapter_rank"] for row in rows], [5, 5, 5, 5])
+        self.assertEqual([row["test"] for row in rows], ["prefill", "switch", "decode", "decode"])
         rows = self.json(*model, *small, "--adapter", ADAPTERS / "qwen2")["rows"]
-        self.assertEqual([row["adapter_rank"] for row in rows], [3, 3, 3])
+        self.assertEqual([row["adapter_rank"] for row in rows], [3, 3, 3, 3])
         both = [*model, "--adapter-rank", 5, "--adapter", ADAPTERS / "qwen2"]
         self.assert_fails(self.pith(*both), 2)
         self.assert_fails(self.pith(*model, "--adapter-rank", 5000), 2)
