@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 namespace pith {
 namespace {
@@ -63,6 +64,27 @@ Result<Calibration> Calibration::from_points(std::vector<CalibrationPoint> point
     }
   }
   return Calibration(std::move(points));
+}
+
+Result<Calibration> Calibration::from_json(const nlohmann::json& json) {
+  if (!json.is_array()) return fail(ErrorCode::corrupt, "a calibration that is no list of points");
+  std::vector<CalibrationPoint> points;
+  for (const nlohmann::json& point : json) {
+    if (!point.is_array() || point.size() != 2 || !point[0].is_number() || !point[1].is_number()) {
+      return fail(ErrorCode::corrupt, "point {} of the calibration is not two numbers",
+                  points.size() + 1);
+    }
+    points.push_back({point[0].get<double>(), point[1].get<double>()});
+  }
+  return from_points(std::move(points));
+}
+
+nlohmann::ordered_json Calibration::to_json() const {
+  auto json = nlohmann::ordered_json::array();
+  for (const CalibrationPoint& point : points_) {
+    json.push_back(nlohmann::ordered_json::array({point.agreement, point.accuracy}));
+  }
+  return json;
 }
 
 // Pool adjacent violators.

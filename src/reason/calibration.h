@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <utility>
 #include <vector>
@@ -33,6 +34,8 @@ class Calibration {
   // The table with these points: one at least, agreements rising, accuracies not falling,
   // all from 0 to 1. Errors: corrupt, with the point that is wrong.
   static Result<Calibration> from_points(std::vector<CalibrationPoint> points);
+  // What to_json() gives. Errors: corrupt (not that), those of from_points().
+  static Result<Calibration> from_json(const nlohmann::json& json);
   // The one closest to the votes by squares (isotonic regression); one vote at least.
   static Calibration fit(std::span<const JudgedVote> votes);
 
@@ -40,6 +43,8 @@ class Calibration {
   // points by interpolation, beyond the ends as at the ends.
   double probability(double share, size_t votes) const;
   const std::vector<CalibrationPoint>& points() const { return points_; }
+  // [[agreement, accuracy], ..], as reports have it (docs/eval.md).
+  nlohmann::ordered_json to_json() const;
 
  private:
   explicit Calibration(std::vector<CalibrationPoint> points) : points_(std::move(points)) {}

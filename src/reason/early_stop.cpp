@@ -40,11 +40,14 @@ double half_beta(double a, double b) {
 
 }  // namespace
 
-bool vote_is_decided(std::span<const AnswerGroup> groups, size_t open) {
+bool vote_is_decided(double leader, double second, size_t open) {
   // Sums of weights are rounded: what looks a hair's breadth ahead may be level.
   constexpr double kRounding = 1e-9;
-  const double rival = weight_of(groups, 1) + static_cast<double>(open);
-  return open == 0 || weight_of(groups, 0) > rival + kRounding;
+  return open == 0 || leader > second + static_cast<double>(open) + kRounding;
+}
+
+bool vote_is_decided(std::span<const AnswerGroup> groups, size_t open) {
+  return vote_is_decided(weight_of(groups, 0), weight_of(groups, 1), open);
 }
 
 double leader_probability(double leader, double second) {

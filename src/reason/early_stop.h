@@ -15,6 +15,8 @@ namespace pith {
 // One thing is left out: an answer that is equivalent to two others which are not
 // equivalent (50%, docs/reasoning.md) may join their groups when it comes.
 bool vote_is_decided(std::span<const AnswerGroup> groups, size_t open);
+// The same, where the heaviest answer has `leader` of the weight and the next `second`.
+bool vote_is_decided(double leader, double second, size_t open);
 
 // The probability that the heavier of two answers would win among endlessly many ballots,
 // when it has `leader` of the weight so far and the other `second`, 0 or more: that a share

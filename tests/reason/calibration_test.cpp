@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <random>
 
 namespace pith {
@@ -35,6 +36,28 @@ TEST(Calibration, WrongTablesAreRefused) {
   for (const auto& points : wrong) {
     const auto table = Calibration::from_points(points);
     ASSERT_FALSE(table);
+    EXPECT_EQ(table.error().code, ErrorCode::corrupt);
+  }
+}
+
+TEST(Calibration, JsonAndBack) {
+  const Calibration table = Calibration::from_points({{0.5, 1.0 / 3}, {0.75, 0.6}}).value();
+  EXPECT_EQ(Calibration::from_points({{0.5, 0.25}})->to_json().dump(), "[[0.5,0.25]]");
+  const auto back = Calibration::from_json(nlohmann::json::parse(table.to_json().dump()));
+  ASSERT_TRUE(back) << back.error().message;
+  ASSERT_EQ(back->points().size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(back->points()[i].agreement, table.points()[i].agreement);
+    EXPECT_EQ(back->points()[i].accuracy, table.points()[i].accuracy);
+  }
+}
+
+TEST(Calibration, JsonThatIsNone) {
+  for (const char* text :
+       {"null", "{}", "3", "[]", "[0.5, 0.5]", "[[0.5]]", "[[0.5, 0.5, 0.5]]", "[[0.5, \"1\"]]",
+        "[[0.5, null]]", "[{\"agreement\": 0.5}]", "[[0.5, 2]]", "[[0.5, 0.5], [0.4, 0.6]]"}) {
+    const auto table = Calibration::from_json(nlohmann::json::parse(text));
+    ASSERT_FALSE(table) << text;
     EXPECT_EQ(table.error().code, ErrorCode::corrupt);
   }
 }
