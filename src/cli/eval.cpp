@@ -17,11 +17,13 @@
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/rollout_setup.h"
+#include "eval/comparison.h"
 #include "eval/html_report.h"
-#include "eval/metrics.h"
 #include "eval/report.h"
 #include "eval/results.h"
 #include "eval/run_log.h"
+#include "eval/summary.h"
+#include "reason/branch_confidence.h"
 
 namespace pith::cli {
 namespace {
@@ -85,6 +87,8 @@ class Evaluation : public RolloutObserver {
     sample.tokens = branch.sampled_tokens() + branch.read_tokens();
     sample.score = std::exp(branch.mean_log_probability());
     sample.finish_reason = branch.finish_reason();
+    sample.confidence = branch_confidence(branch.samples()).weight();
+    sample.verifier_score = rollout.facts.verifier_score;
     const auto prompt_tokens = static_cast<int32_t>(rollout.prompt_ids.size());
     keep({rollout.question.index, rollout.sample}, prompt_tokens, sample);
     if (log_) {
@@ -167,6 +171,7 @@ Status check_branches(const EvalOptions& options, int32_t samples) {
 Result<EvalRun> evaluate(EvalOptions& options) {
   RolloutFlags& flags = options.rollout;
   PITH_TRY_VOID(check_branches(options, flags.options.samples));
+  flags.options.verify = true;  // for the votes by a pack's verifier
   PITH_TRY(const RolloutSetup setup, set_up_rollouts(flags));
   for (const Question& question : setup.questions) {
     if (!question.gold.empty()) continue;

@@ -1,10 +1,8 @@
 #include "eval/html_report.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "base/progress.h"
-#include "eval/report.h"
+#include "eval/report_plots.h"
+#include "eval/report_text.h"
 #include "eval/svg_plot.h"
 
 namespace pith {
@@ -30,18 +28,6 @@ th{font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums;white-s
 td.v{overflow-wrap:anywhere}summary{cursor:pointer;margin:24px 0 8px;font-weight:600}
 )";
 
-constexpr int kBars = 30;
-
-std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
-
-std::string value_text(const std::string& name, double value) {
-  return is_share(name) ? percent(value) : fmt::format("{:.1f}", value);
-}
-
-std::string interval_text(const std::string& name, const Estimate& estimate) {
-  return fmt::format("{} to {}", value_text(name, estimate.low), value_text(name, estimate.high));
-}
-
 std::string tile(const std::string& label, const std::string& value, const std::string& note) {
   return fmt::format("<div class=\"tile\"><span>{}</span><b>{}</b><span>{}</span></div>\n",
                      escape_html(label), escape_html(value), escape_html(note));
@@ -49,117 +35,25 @@ std::string tile(const std::string& label, const std::string& value, const std::
 
 std::string tiles(const EvalRun& run, const Summary& summary) {
   std::string out = "<div class=\"tiles\">\n";
-  for (const auto& [name, k] : {std::pair<std::string, int>{"pass_at_1", 0},
-                                {"greedy", 0},
-                                {"maj_at", run.samples},
-                                {"weighted_at", run.samples},
-                                {"mean_tokens", 0}}) {
-    const Estimate* estimate = find(summary, name, k);
-    if (estimate == nullptr || (k == 1 && name != "pass_at_1")) continue;
-    out += tile(metric_label(name, k), value_text(name, estimate->value),
-                interval_text(name, *estimate));
+  std::vector<MetricName> names = {{"pass_at_1"}, {"greedy"}};
+  for (const VoteSummary& vote : summary.votes) {
+    names.push_back({vote_figure(vote.rule), run.samples, vote.rule});
+  }
+  names.push_back({"mean_tokens"});
+  for (const MetricName& name : names) {
+    const Estimate* estimate = find(summary, name);
+    if (estimate == nullptr) continue;
+    out +=
+        tile(metric_label(name), value_text(name, estimate->value), interval_text(name, *estimate));
   }
   out += tile("cut off",
-              percent(summary.sample_count > 0 ? static_cast<double>(summary.truncated) /
-                                                     static_cast<double>(summary.sample_count)
-                                               : 0),
+              percent_text(summary.sample_count > 0 ? static_cast<double>(summary.truncated) /
+                                                          static_cast<double>(summary.sample_count)
+                                                    : 0),
               fmt::format("{} of {} samples", summary.truncated, summary.sample_count));
   out +=
       tile("speed", fmt::format("{:.1f}/s", summary.tokens_per_second),
            fmt::format("{} tokens in {}", summary.completion_tokens, format_duration(run.seconds)));
-  return out + "</div>\n";
-}
-
-PlotPoint point_of(const MetricEstimate& metric, double x) {
-  return {x, metric.estimate.value, metric.estimate.low, metric.estimate.high,
-          fmt::format("{}: {} ({})", metric_label(metric.name, metric.k),
-                      percent(metric.estimate.value), interval_text(metric.name, metric.estimate))};
-}
-
-// The metrics of the name by k; `scale` times k is their x.
-PlotSeries series_of(const Summary& summary, std::string name, std::string_view metric,
-                     double scale) {
-  PlotSeries series{std::move(name), {}};
-  for (const MetricEstimate& estimate : summary.metrics) {
-    if (estimate.name == metric) series.points.push_back(point_of(estimate, scale * estimate.k));
-  }
-  return series;
-}
-
-std::string tokens_plot(const Summary& summary) {
-  const double tokens = std::max(find(summary, "mean_tokens")->value, 1.0);
-  std::vector<PlotSeries> series = {series_of(summary, "majority", "maj_at", tokens),
-                                    series_of(summary, "weighted", "weighted_at", tokens)};
-  const Estimate* greedy = find(summary, "greedy");
-  const Estimate* greedy_tokens = find(summary, "greedy_tokens");
-  if (greedy != nullptr && greedy_tokens != nullptr) {
-    series.push_back({"greedy",
-                      {point_of({"greedy", 0, *greedy}, std::max(greedy_tokens->value, 1.0))},
-                      /*line=*/false});
-  }
-  return point_plot({"tokens a question", /*logarithmic=*/true, false}, {"right", false, true},
-                    series);
-}
-
-std::string branches_plot(const Summary& summary) {
-  return point_plot({"samples a question, N", /*logarithmic=*/true, false}, {"right", false, true},
-                    {series_of(summary, "majority", "maj_at", 1),
-                     series_of(summary, "weighted", "weighted_at", 1),
-                     series_of(summary, "any (pass@N)", "pass_at", 1)});
-}
-
-std::string length_plot(const EvalRun& run, const Summary& summary) {
-  const int32_t longest = *std::max_element(summary.tokens.begin(), summary.tokens.end());
-  const double width = std::max(1.0, std::ceil((longest + 1.0) / kBars));
-  std::vector<PlotBar> bars;
-  for (int i = 0; i * width <= longest; ++i) bars.push_back({i * width, (i + 1) * width, {0, 0}});
-  for (const QuestionResult& question : run.questions) {
-    for (const SampleResult& sample : question.samples) {
-      bars[static_cast<size_t>(sample.tokens / width)].parts[sample.correct ? 0 : 1] += 1;
-    }
-  }
-  return bar_plot({"tokens of a sample"}, {"samples"}, {"right", "wrong"}, bars);
-}
-
-PlotSeries reliability_series(std::string name, const Reliability& reliability) {
-  PlotSeries series{std::move(name), {}};
-  for (const ReliabilityBin& bin : reliability.bins) {
-    if (bin.count == 0) continue;
-    // 95 % by the normal approximation; the bin's own share, not resampled.
-    const double half = 1.96 * std::sqrt(bin.accuracy * (1 - bin.accuracy) / bin.count);
-    series.points.push_back({bin.confidence, bin.accuracy, std::max(bin.accuracy - half, 0.0),
-                             std::min(bin.accuracy + half, 1.0),
-                             fmt::format("{} right of {} with confidence {}", percent(bin.accuracy),
-                                         bin.count, percent(bin.confidence))});
-  }
-  return series;
-}
-
-std::string reliability_plot(const EvalRun& run, const Summary& summary) {
-  std::vector<PlotSeries> series = {reliability_series("score of a sample", summary.score)};
-  if (run.samples > 1) {
-    series.insert(series.begin(), reliability_series("agreement of the vote", summary.agreement));
-  }
-  return point_plot({"confidence", false, true}, {"right", false, true}, series, /*diagonal=*/true);
-}
-
-std::string figure(const std::string& caption, const std::string& plot) {
-  return fmt::format("<figure><figcaption>{}</figcaption>{}</figure>\n", escape_html(caption),
-                     plot);
-}
-
-std::string plots(const EvalRun& run, const Summary& summary) {
-  std::string out = "<div class=\"plots\">\n";
-  if (run.samples > 1) {
-    out += figure("What more tokens buy: N samples cost N times the tokens of one",
-                  tokens_plot(summary));
-    out += figure("What more samples buy, by kind of vote", branches_plot(summary));
-  }
-  out += figure("How long the samples are", length_plot(run, summary));
-  out += figure(fmt::format("How far confidence can be trusted (calibration error {})",
-                            percent(run.samples > 1 ? summary.agreement.calibration_error
-                                                    : summary.score.calibration_error)),
-                reliability_plot(run, summary));
   return out + "</div>\n";
 }
 
@@ -168,10 +62,9 @@ std::string metrics_table(const Summary& summary) {
       "<h2>Figures</h2>\n<div class=\"wide\"><table><tr><th>figure<th class=\"n\">value"
       "<th class=\"n\">95 % interval</tr>\n";
   for (const MetricEstimate& metric : summary.metrics) {
-    if (metric.k == 1) continue;  // that is pass@1
+    if (metric.name.k == 1) continue;  // that is pass@1
     out += fmt::format("<tr><td>{}<td class=\"n\">{}<td class=\"n\">{}</tr>\n",
-                       metric_label(metric.name, metric.k),
-                       value_text(metric.name, metric.estimate.value),
+                       metric_label(metric.name), value_text(metric.name, metric.estimate.value),
                        interval_text(metric.name, metric.estimate));
   }
   for (const auto& [name, value] : summary.token_quantiles) {
@@ -179,6 +72,44 @@ std::string metrics_table(const Summary& summary) {
   }
   out += fmt::format("<tr><td>samples without an answer<td class=\"n\">{}<td></tr>\n",
                      summary.unanswered);
+  return out + "</table></div>\n";
+}
+
+std::string early_stop_table(const Summary& summary) {
+  if (summary.votes.empty()) return {};
+  std::string out =
+      "<h2>Stopping early</h2>\n<p>Samples taken one after the other, until no further one can "
+      "change the winner, or the leader is the winner with this probability. The difference is to "
+      "the vote over all samples.</p>\n<div class=\"wide\"><table><tr><th>vote by<th>until"
+      "<th class=\"n\">right<th class=\"n\">difference<th class=\"n\">95 % interval"
+      "<th class=\"n\">samples<th class=\"n\">tokens<th class=\"n\">tokens saved</tr>\n";
+  for (const VoteSummary& vote : summary.votes) {
+    for (const EarlyStop& stop : vote.early_stops) {
+      out += fmt::format(
+          "<tr><td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}"
+          "<td class=\"n\">{:.1f}<td class=\"n\">{:.1f}<td class=\"n\">{}</tr>\n",
+          vote_rule_name(vote.rule), stop_label(stop.stop_at), percent_text(stop.accuracy.value),
+          percent_text(stop.difference.value), interval_text({"maj_at"}, stop.difference),
+          stop.samples.value, stop.tokens.value, percent_text(stop.saved_tokens));
+    }
+  }
+  return out + "</table></div>\n";
+}
+
+std::string confidence_table(const Summary& summary) {
+  if (summary.votes.empty()) return {};
+  std::string out =
+      "<h2>Confidence</h2>\n<div class=\"wide\"><table><tr><th>of<th class=\"n\">Brier score"
+      "<th class=\"n\">calibration error</tr>\n";
+  const auto row = [&](VoteRule rule, const char* kind, const Reliability& reliability) {
+    out += fmt::format("<tr><td>votes by {}, {}<td class=\"n\">{:.3f}<td class=\"n\">{}</tr>\n",
+                       vote_rule_name(rule), kind, reliability.brier,
+                       percent_text(reliability.calibration_error));
+  };
+  for (const VoteSummary& vote : summary.votes) {
+    row(vote.rule, "agreement", vote.agreement);
+    if (vote.calibrated) row(vote.rule, "calibrated", *vote.calibrated);
+  }
   return out + "</table></div>\n";
 }
 
@@ -230,8 +161,11 @@ std::string report_html(const EvalRun& run, const Summary& summary) {
       run.questions.size(), escape_html(run.data), run.samples,
       run.greedy ? " and a greedy one" : "");
   out += tiles(run, summary);
-  out += plots(run, summary);
+  for (const std::string& line : summary.left_out) out += "<p>" + escape_html(line) + ".</p>\n";
+  out += report_plots(run, summary);
   out += metrics_table(summary);
+  out += early_stop_table(summary);
+  out += confidence_table(summary);
   out += questions_table(run);
   out += settings_table(run);
   return out + "</body></html>\n";

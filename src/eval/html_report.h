@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "eval/metrics.h"
 #include "eval/results.h"
+#include "eval/summary.h"
 
 namespace pith {
 

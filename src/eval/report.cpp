@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/progress.h"
+#include "eval/report_text.h"
 
 namespace pith {
 namespace {
@@ -13,16 +14,15 @@ ordered_json estimate_json(const Estimate& estimate) {
   return {{"value", estimate.value}, {"low", estimate.low}, {"high", estimate.high}};
 }
 
-// {"pass_at_1": {..}, "maj_at": {"2": {..}, "4": {..}}}
+// {"pass_at_1": {..}, "maj_at": {"2": {..}, "4": {..}}, "weighted_at": {"confidence": {"2": ..}}}
 ordered_json metrics_json(const std::vector<MetricEstimate>& metrics) {
   ordered_json object = ordered_json::object();
   for (const MetricEstimate& metric : metrics) {
-    ordered_json value = estimate_json(metric.estimate);
-    if (metric.k > 0) {
-      object[metric.name][std::to_string(metric.k)] = std::move(value);
-    } else {
-      object[metric.name] = std::move(value);
-    }
+    const MetricName& name = metric.name;
+    ordered_json* place = &object[name.figure];
+    if (name.rule != VoteRule::majority) place = &(*place)[std::string(vote_rule_name(name.rule))];
+    if (name.k > 0) place = &(*place)[std::to_string(name.k)];
+    *place = estimate_json(metric.estimate);
   }
   return object;
 }
@@ -33,15 +33,69 @@ ordered_json reliability_json(const Reliability& reliability) {
     bins.push_back(
         {{"count", bin.count}, {"confidence", bin.confidence}, {"accuracy", bin.accuracy}});
   }
-  return {{"calibration_error", reliability.calibration_error}, {"bins", std::move(bins)}};
+  return {{"brier", reliability.brier},
+          {"calibration_error", reliability.calibration_error},
+          {"bins", std::move(bins)}};
 }
 
-std::string estimate_text(const std::string& name, const Estimate& estimate) {
+ordered_json early_stop_json(const EarlyStop& stop) {
+  return {{"stop_at", stop.stop_at ? ordered_json(*stop.stop_at) : ordered_json()},
+          {"accuracy", estimate_json(stop.accuracy)},
+          {"difference", estimate_json(stop.difference)},
+          {"samples", estimate_json(stop.samples)},
+          {"tokens", estimate_json(stop.tokens)},
+          {"saved_samples", stop.saved_samples},
+          {"saved_tokens", stop.saved_tokens}};
+}
+
+// The members that say something of the votes by each rule.
+ordered_json votes_json(const Summary& summary) {
+  ordered_json stops = ordered_json::object();
+  ordered_json reliability = {{"score", reliability_json(summary.score)}};
+  ordered_json calibration = ordered_json::object();
+  for (const VoteSummary& vote : summary.votes) {
+    const std::string rule(vote_rule_name(vote.rule));
+    stops[rule] = ordered_json::array();
+    for (const EarlyStop& stop : vote.early_stops) stops[rule].push_back(early_stop_json(stop));
+    reliability[rule] = {{"agreement", reliability_json(vote.agreement)}};
+    if (!vote.calibrated) continue;
+    reliability[rule]["calibrated"] = reliability_json(*vote.calibrated);
+    calibration[rule] = vote.calibration->to_json();
+  }
+  return {{"early_stop", std::move(stops)},
+          {"reliability", std::move(reliability)},
+          {"calibration", std::move(calibration)},
+          {"left_out", summary.left_out}};
+}
+
+std::string estimate_text(const MetricName& name, const Estimate& estimate) {
   if (is_share(name)) {
     return fmt::format("{:6.1f} %  [{:.1f}, {:.1f}]", 100 * estimate.value, 100 * estimate.low,
                        100 * estimate.high);
   }
   return fmt::format("{:6.1f}    [{:.1f}, {:.1f}]", estimate.value, estimate.low, estimate.high);
+}
+
+std::string votes_table(const VoteSummary& vote) {
+  std::string out = fmt::format("early stop of votes by {}\n", vote_rule_name(vote.rule));
+  for (const EarlyStop& stop : vote.early_stops) {
+    out += fmt::format("  {:<12} {}, {:.1f} samples, {} of the tokens saved\n",
+                       stop_label(stop.stop_at), estimate_text({"maj_at"}, stop.accuracy),
+                       stop.samples.value, percent_text(stop.saved_tokens));
+  }
+  const auto line = [&](const char* label, const Reliability& reliability) {
+    out += fmt::format("  {:<12} Brier score {:.3f}, calibration error {}\n", label,
+                       reliability.brier, percent_text(reliability.calibration_error));
+  };
+  line("agreement", vote.agreement);
+  if (vote.calibrated) line("calibrated", *vote.calibrated);
+  return out;
+}
+
+std::string left_out_lines(const std::vector<std::string>& left_out) {
+  std::string out;
+  for (const std::string& line : left_out) out += line + "\n";
+  return out;
 }
 
 double percent(int64_t part, int64_t whole) {
@@ -62,8 +116,7 @@ ordered_json report_json(const EvalRun& run, const Summary& summary) {
   object["prompt_tokens"] = summary.prompt_tokens;
   object["completion_tokens"] = summary.completion_tokens;
   object["tokens_per_second"] = summary.tokens_per_second;
-  object["reliability"] = {{"score", reliability_json(summary.score)}};
-  if (run.samples > 1) object["reliability"]["agreement"] = reliability_json(summary.agreement);
+  object.update(votes_json(summary));
   object.update(to_json(run));
   return object;
 }
@@ -72,8 +125,8 @@ std::string report_table(const EvalRun& run, const Summary& summary) {
   std::string out = fmt::format("{}, {}, {} questions, {} samples each\n", run.model, run.task,
                                 run.questions.size(), run.samples);
   for (const MetricEstimate& metric : summary.metrics) {
-    if (metric.k == 1) continue;  // that is pass@1
-    out += fmt::format("{:<14} {}\n", metric_label(metric.name, metric.k),
+    if (metric.name.k == 1) continue;  // that is pass@1
+    out += fmt::format("{:<14} {}\n", metric_label(metric.name),
                        estimate_text(metric.name, metric.estimate));
   }
   for (const auto& [name, value] : summary.token_quantiles) {
@@ -85,6 +138,8 @@ std::string report_table(const EvalRun& run, const Summary& summary) {
   out += fmt::format("{:<14} {:6.1f} %  ({} of {})\n", "no answer",
                      percent(summary.unanswered, summary.sample_count), summary.unanswered,
                      summary.sample_count);
+  for (const VoteSummary& vote : summary.votes) out += votes_table(vote);
+  out += left_out_lines(summary.left_out);
   out += fmt::format("{} tokens written in {}, {:.1f} tokens/s\n", summary.completion_tokens,
                      format_duration(run.seconds), summary.tokens_per_second);
   return out;
@@ -94,7 +149,8 @@ ordered_json comparison_json(const Comparison& comparison) {
   return {{"questions", comparison.questions},
           {"a", metrics_json(comparison.a)},
           {"b", metrics_json(comparison.b)},
-          {"difference", metrics_json(comparison.difference)}};
+          {"difference", metrics_json(comparison.difference)},
+          {"left_out", comparison.left_out}};
 }
 
 std::string comparison_table(const Comparison& comparison) {
@@ -107,24 +163,12 @@ std::string comparison_table(const Comparison& comparison) {
     const double scale = is_share(difference.name) ? 100 : 1;
     const Estimate& d = difference.estimate;
     const bool clear = d.low > 0 || d.high < 0;
-    out +=
-        fmt::format("{:<14} {:8.1f} {:8.1f}   {:+.1f}  [{:+.1f}, {:+.1f}]{}\n",
-                    metric_label(difference.name, difference.k),
-                    scale * comparison.a[i].estimate.value, scale * comparison.b[i].estimate.value,
-                    scale * d.value, scale * d.low, scale * d.high, clear ? " *" : "");
+    out += fmt::format("{:<14} {:8.1f} {:8.1f}   {:+.1f}  [{:+.1f}, {:+.1f}]{}\n",
+                       metric_label(difference.name), scale * comparison.a[i].estimate.value,
+                       scale * comparison.b[i].estimate.value, scale * d.value, scale * d.low,
+                       scale * d.high, clear ? " *" : "");
   }
-  return out + "* the interval leaves out 0\n";
+  return out + left_out_lines(comparison.left_out) + "* the interval leaves out 0\n";
 }
-
-std::string metric_label(const std::string& name, int k) {
-  if (name == "pass_at_1") return "pass@1";
-  if (name == "greedy") return "greedy";
-  if (name == "mean_tokens") return "tokens";
-  if (name == "greedy_tokens") return "greedy tokens";
-  const std::string stem = name.substr(0, name.find("_at"));
-  return fmt::format("{}@{}", stem, k);
-}
-
-bool is_share(const std::string& name) { return name.find("tokens") == std::string::npos; }
 
 }  // namespace pith

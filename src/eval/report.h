@@ -4,8 +4,9 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "eval/metrics.h"
+#include "eval/comparison.h"
 #include "eval/results.h"
+#include "eval/summary.h"
 
 namespace pith {
 
@@ -15,10 +16,5 @@ std::string report_table(const EvalRun& run, const Summary& summary);
 
 nlohmann::ordered_json comparison_json(const Comparison& comparison);
 std::string comparison_table(const Comparison& comparison);
-
-// "maj@8", "pass@1", "tokens": how people call the figure.
-std::string metric_label(const std::string& name, int k);
-// Whether it is a share, which people read in percent.
-bool is_share(const std::string& name);
 
 }  // namespace pith

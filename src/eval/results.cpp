@@ -36,6 +36,15 @@ void require(bool condition, const char* what) {
   if (!condition) throw std::invalid_argument(what);
 }
 
+// Absent where an older pith, or a run without a verifier, wrote the sample.
+std::optional<double> read_weight(const ordered_json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end()) return std::nullopt;
+  const auto weight = found->get<double>();
+  require(weight >= 0 && weight <= 1, "a sample's weight is not from 0 to 1");
+  return weight;
+}
+
 SampleResult read_sample(const ordered_json& object) {
   SampleResult sample;
   const ordered_json& answer = object.at("answer");
@@ -44,6 +53,8 @@ SampleResult read_sample(const ordered_json& object) {
   sample.tokens = object.at("tokens").get<int32_t>();
   sample.score = object.at("score").get<double>();
   sample.finish_reason = finish_reason_from(object.at("finish_reason").get<std::string>());
+  sample.confidence = read_weight(object, "confidence");
+  sample.verifier_score = read_weight(object, "verifier_score");
   require(sample.tokens >= 0, "a sample has a negative number of tokens");
   require(sample.score > 0 && sample.score <= 1, "a sample's score is not from 0 to 1");
   return sample;
@@ -122,11 +133,15 @@ tl::unexpected<Error> bad_entry(const std::string& path, const std::exception& e
 }  // namespace
 
 ordered_json to_json(const SampleResult& sample) {
-  return {{"answer", sample.answer.empty() ? ordered_json() : ordered_json(sample.answer)},
-          {"correct", sample.correct},
-          {"tokens", sample.tokens},
-          {"score", sample.score},
-          {"finish_reason", finish_reason_name(sample.finish_reason)}};
+  ordered_json object = {
+      {"answer", sample.answer.empty() ? ordered_json() : ordered_json(sample.answer)},
+      {"correct", sample.correct},
+      {"tokens", sample.tokens},
+      {"score", sample.score},
+      {"finish_reason", finish_reason_name(sample.finish_reason)}};
+  if (sample.confidence) object["confidence"] = *sample.confidence;
+  if (sample.verifier_score) object["verifier_score"] = *sample.verifier_score;
+  return object;
 }
 
 ordered_json to_json(const EvalRun& run) {

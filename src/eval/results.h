@@ -19,8 +19,11 @@ struct SampleResult {
   std::string answer;  // empty: none was found
   bool correct = false;
   int32_t tokens = 0;
-  double score = 0;  // its weight in a weighted vote, above 0 and at most 1
+  double score = 0;  // geometric mean of its tokens' probabilities, above 0 and at most 1
   FinishReason finish_reason = FinishReason::stop;
+  // What it weighs in votes, 0 to 1; none where its run did not say.
+  std::optional<double> confidence = std::nullopt;      // BranchConfidence::weight()
+  std::optional<double> verifier_score = std::nullopt;  // of a pack's verifier
 
   bool truncated() const { return finish_reason != FinishReason::stop; }
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "base/function_ref.h"
@@ -34,69 +35,82 @@ void visit_all_subsets(size_t n, size_t k, VisitSubset visit) {
   }
 }
 
-// kMostSubsets of them: the starts of shuffles.
+// Puts `k` random members of the order to its front: the start of a shuffle.
+void shuffle_front(std::span<size_t> order, size_t k, uint64_t seed, uint64_t stream) {
+  for (size_t i = 0; i < k; ++i) {
+    const double unit = random_unit(seed, stream, i);
+    const auto ahead = static_cast<size_t>(unit * static_cast<double>(order.size() - i));
+    std::swap(order[i], order[i + ahead]);
+  }
+}
+
+// kMostSubsets of them.
 void visit_random_subsets(size_t n, size_t k, uint64_t seed, VisitSubset visit) {
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), size_t{0});
   for (int draw = 0; draw < kMostSubsets; ++draw) {
-    for (size_t i = 0; i < k; ++i) {
-      const double unit = random_unit(seed, static_cast<uint64_t>(draw), i);
-      const auto ahead = static_cast<size_t>(unit * static_cast<double>(n - i));
-      std::swap(order[i], order[i + ahead]);
-    }
+    shuffle_front(order, k, seed, static_cast<uint64_t>(draw));
     visit(std::span(order).first(k));
   }
 }
 
 }  // namespace
 
-double vote_accuracy(std::span<const Vote> votes) {
-  struct Group {
-    double weight = 0;
-    double members = 0;
-    double correct = 0;
-  };
-  std::vector<Group> groups(votes.size());
-  double heaviest = 0;
-  for (const Vote& vote : votes) {
-    if (vote.group < 0) continue;
-    Group& group = groups[static_cast<size_t>(vote.group)];
-    group.weight += vote.weight;
-    group.members += 1;
-    group.correct += vote.correct ? 1 : 0;
-    heaviest = std::max(heaviest, group.weight);
+// Weights only grow, so the leaders are known without looking at the others.
+void Tally::add(const Vote& vote) {
+  if (vote.group < 0) return;
+  Group& group = groups_[static_cast<size_t>(vote.group)];
+  group.weight += vote.weight;
+  group.members += 1;
+  group.correct += vote.correct ? 1 : 0;
+  ++answered_;
+  weight_ += vote.weight;
+  if (vote.group == leading_ || leading_ < 0) {
+    leading_ = vote.group;
+    leader_ = group.weight;
+  } else if (group.weight > leader_) {
+    leading_ = vote.group;
+    second_ = std::exchange(leader_, group.weight);
+  } else {
+    second_ = std::max(second_, group.weight);
   }
+}
+
+double Tally::accuracy() const {
   double winners = 0;
   double correct = 0;
-  for (const Group& group : groups) {
-    if (group.members == 0 || group.weight < heaviest) continue;
+  for (const Group& group : groups_) {
+    if (group.members == 0 || group.weight < leader_) continue;
     winners += 1;
     correct += group.correct / group.members;
   }
   return winners > 0 ? correct / winners : 0;
 }
 
+size_t count_groups(std::span<const Vote> votes) {
+  size_t groups = 0;
+  for (const Vote& vote : votes) {
+    if (vote.group >= 0) groups = std::max(groups, static_cast<size_t>(vote.group) + 1);
+  }
+  return groups;
+}
+
+Tally tally(std::span<const Vote> votes) {
+  Tally all(count_groups(votes));
+  for (const Vote& vote : votes) all.add(vote);
+  return all;
+}
+
 double vote_accuracy_at(std::span<const Vote> votes, int k, uint64_t seed) {
   const size_t n = votes.size();
   PITH_CHECK(k >= 1 && static_cast<size_t>(k) <= n);
+  const size_t groups = count_groups(votes);
   double sum = 0;
   int subsets = 0;
-  std::vector<Vote> chosen(static_cast<size_t>(k));
-  // Groups are numbered anew, so that they stay below the size of the subset.
-  std::vector<int32_t> place(n, -1);
   const auto visit = [&](std::span<const size_t> members) {
-    int32_t groups = 0;
-    for (size_t i = 0; i < members.size(); ++i) {
-      chosen[i] = votes[members[i]];
-      if (chosen[i].group < 0) continue;
-      int32_t& at = place[static_cast<size_t>(chosen[i].group)];
-      if (at < 0) at = groups++;
-      chosen[i].group = at;
-    }
-    for (const size_t member : members) {
-      if (votes[member].group >= 0) place[static_cast<size_t>(votes[member].group)] = -1;
-    }
-    sum += vote_accuracy(chosen);
+    Tally chosen(groups);
+    for (const size_t member : members) chosen.add(votes[member]);
+    sum += chosen.accuracy();
     ++subsets;
   };
   if (binomial(static_cast<int>(n), k) <= kMostSubsets) {
@@ -105,6 +119,13 @@ double vote_accuracy_at(std::span<const Vote> votes, int k, uint64_t seed) {
     visit_random_subsets(n, static_cast<size_t>(k), seed, visit);
   }
   return sum / subsets;
+}
+
+std::vector<size_t> random_order(size_t n, uint64_t seed, uint64_t number) {
+  std::vector<size_t> order(n);
+  std::iota(order.begin(), order.end(), size_t{0});
+  shuffle_front(order, n, seed, number);
+  return order;
 }
 
 double pass_at(int samples, int correct, int k) {
@@ -159,6 +180,9 @@ Reliability reliability(std::span<const Judgement> judgements) {
     ++bin.count;
     bin.confidence += judgement.confidence;
     bin.accuracy += judgement.correct;
+    const double p = judgement.confidence;
+    result.brier += (judgement.correct * (1 - p) * (1 - p) + (1 - judgement.correct) * p * p) /
+                    static_cast<double>(judgements.size());
   }
   for (ReliabilityBin& bin : result.bins) {
     if (bin.count == 0) continue;

@@ -169,6 +169,16 @@ class Rollouts(PackTest):
         for auto, on, off in zip(tokens["auto"], tokens["on"], tokens["off"]):
             self.assertIn(auto, (on, off))
 
+    def test_eval_keeps_the_scores_that_ask_gives(self):
+        report = self.results("--think", "on")
+        first = report["results"][0]["samples"]
+        asked = self.json("ask", "-m", self.tiny_model(), "--pack", self.tiny_pack(), "--think", "on", "-n", 2,
+                          "--all-branches", "0+2?")  # fmt: skip
+        for name in ("answer", "tokens", "score", "confidence", "verifier_score"):
+            self.assertEqual([s[name] for s in first], [b[name] for b in asked["branches"]], name)
+        self.assertEqual(set(report["weighted_at"]), {"confidence", "verifier"})
+        self.assertEqual(report["left_out"], [])
+
     def test_budgets(self):
         self.assertNotEqual(self.results("--think", "on"), self.results("--think", "on", "--budget", 3))
 

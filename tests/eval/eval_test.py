@@ -60,7 +60,8 @@ class Report(EvalTest):
         report = self.report()
         self.assertEqual(report["questions"], QUESTIONS)
         self.assertEqual(set(report["maj_at"]), {"1", "2", "4"})
-        self.assertEqual(set(report["weighted_at"]), {"1", "2", "4"})
+        self.assertEqual(set(report["weighted_at"]), {"confidence"})
+        self.assertEqual(set(report["weighted_at"]["confidence"]), {"1", "2", "4"})
         self.assertEqual(set(report["pass_at"]), {"1", "2", "4"})
         for name in ("pass_at_1", "greedy", "mean_tokens"):
             self.assertLessEqual(report[name]["low"], report[name]["value"])
@@ -70,13 +71,56 @@ class Report(EvalTest):
         right = sum(s["correct"] for s in samples) / len(samples)
         self.assertAlmostEqual(report["pass_at_1"]["value"], right)
         self.assertAlmostEqual(report["maj_at"]["1"]["value"], right)
+        self.assertAlmostEqual(report["weighted_at"]["confidence"]["1"]["value"], right)
+        self.assertEqual(report["left_out"], [])
+        for sample in samples:
+            self.assertGreater(sample["confidence"], 0)
+            self.assertLessEqual(sample["confidence"], 1)
         self.assertAlmostEqual(
             report["mean_tokens"]["value"], sum(s["tokens"] for s in samples) / len(samples)
         )
         self.assertEqual(report["truncated"], sum(s["finish_reason"] != "stop" for s in samples))
         self.assertEqual(report["unanswered"], sum(s["answer"] is None for s in samples))
-        for text in ("pass@1", "greedy", "maj@4", "weighted@4", "pass@4", "tokens p50", "truncated"):
+        for text in (
+            "pass@1", "greedy", "maj@4", "confidence@4", "pass@4", "tokens p50", "truncated",
+            "early stop of votes by confidence", "Brier score",
+        ):  # fmt: skip
             self.assertIn(text, process.out)
+
+    def test_early_stop(self):
+        self.assert_ok(self.eval("--samples", 8))
+        report = self.report()
+        self.assertEqual(set(report["early_stop"]), {"majority", "confidence"})
+        for rule, stops in report["early_stop"].items():
+            self.assertEqual([stop["stop_at"] for stop in stops], [None, 0.9, 0.95, 0.99])
+            votes = report["maj_at"] if rule == "majority" else report["weighted_at"][rule]
+            for stop in stops:
+                self.assertAlmostEqual(
+                    stop["accuracy"]["value"] - votes["8"]["value"], stop["difference"]["value"]
+                )
+                self.assertAlmostEqual(stop["saved_samples"], 1 - stop["samples"]["value"] / 8)
+                self.assertGreaterEqual(stop["saved_tokens"], 0)
+                self.assertLessEqual(stop["saved_tokens"], 1)
+                self.assertLessEqual(stop["samples"]["value"], stops[0]["samples"]["value"])
+            self.assertAlmostEqual(stops[0]["difference"]["value"], 0)
+
+    def test_calibration(self):
+        self.assert_ok(self.eval("--samples", 4))
+        report = self.report()
+        answered = sum(
+            any(s["answer"] is not None for s in question["samples"]) for question in report["results"]
+        )
+        self.assertGreaterEqual(answered, 5, "the data are too small for a calibration")
+        for rule in ("majority", "confidence"):
+            table = report["calibration"][rule]
+            self.assertEqual(table, sorted(table))
+            accuracies = [accuracy for _, accuracy in table]
+            self.assertEqual(accuracies, sorted(accuracies))
+            for kind in ("agreement", "calibrated"):
+                reliability = report["reliability"][rule][kind]
+                self.assertEqual(sum(b["count"] for b in reliability["bins"]), QUESTIONS)
+                self.assertGreaterEqual(reliability["brier"], 0)
+                self.assertLessEqual(reliability["brier"], 1)
 
     def test_greedy_alone(self):
         self.assert_ok(self.eval("--temperature", 0, "--samples", 1))
@@ -93,7 +137,10 @@ class Report(EvalTest):
         page = self.folder / "out.html"
         self.assert_ok(self.eval("--samples", 4, "--greedy", "--report", page))
         text = page.read_text()
-        self.assertEqual(text.count("<svg"), 4)
+        # Tokens, samples, two kinds of votes, the score, lengths.
+        self.assertEqual(text.count("<svg"), 6)
+        for part in ("Stopping early", "Brier score", "calibrated"):
+            self.assertIn(part, text)
         for word in ("http:", "https:", "<script", "src=", "@import", "url("):
             self.assertNotIn(word, text)
 
@@ -233,6 +280,54 @@ class Resume(EvalTest):
         self.assert_ok(self.eval("--samples", 3, "--greedy"))
         for old, new in zip(first["results"], self.report()["results"]):
             self.assertEqual(old["samples"], new["samples"][:2])
+
+    def test_log_of_an_older_pith(self):
+        """Its samples have no confidence: all but the votes by confidence is reported."""
+        self.assert_ok(self.eval("--samples", 3, out="new.json"))
+        log = [json.loads(line) for line in (self.folder / "new.samples.jsonl").read_text().splitlines()]
+        for entry in log:
+            entry.pop("confidence", None)
+        path = self.folder / "old.samples.jsonl"
+        path.write_text("".join(json.dumps(entry) + "\n" for entry in log))
+        page = self.folder / "old.html"
+        process = self.eval("--samples", 4, "--report", page, out="old.json")
+        self.assert_ok(process)
+        reason = f"{3 * QUESTIONS} of {4 * QUESTIONS} samples have no confidence"
+        for text in (process.out, page.read_text(), self.report("old.json")["left_out"][0]):
+            self.assertIn(reason, text)
+        self.assertNotIn("weighted_at", self.report("old.json"))
+        self.assertEqual(set(self.report("old.json")["early_stop"]), {"majority"})
+        self.assert_ok(self.eval("--samples", 4, out="new.json"))
+        self.assertEqual(self.report("old.json")["maj_at"], self.report("new.json")["maj_at"])
+        old, new = self.folder / "old.json", self.folder / "new.json"
+        process = self.pith("eval", "--compare", old, new)
+        self.assert_ok(process)
+        self.assertIn(f"A: votes by confidence are left out: {reason}", process.out)
+        self.assertNotIn("confidence@", process.out)
+        self.assertIn("confidence@", self.pith("eval", "--compare", new, new).out)
+
+    def test_scores_of_a_verifier(self):
+        self.assert_ok(self.eval("--samples", 2))
+        path = self.folder / "out.samples.jsonl"
+        header, *entries = self.lines("out.samples.jsonl")
+        for entry in entries:
+            entry["verifier_score"] = 0.25 + 0.5 * entry["sample"]
+        path.write_text("".join(json.dumps(entry) + "\n" for entry in [header, *entries]))
+        process = self.eval("--samples", 2)
+        self.assert_ok(process)
+        self.assertIn("verifier@2", process.out)
+        report = self.report()
+        self.assertEqual(set(report["weighted_at"]), {"confidence", "verifier"})
+        # The second sample of each question, if it has an answer, outvotes the first.
+        right = 0
+        for question in report["results"]:
+            first, second = question["samples"]
+            self.assertEqual((first["verifier_score"], second["verifier_score"]), (0.25, 0.75))
+            right += (second if second["answer"] is not None else first)["correct"]
+        self.assertAlmostEqual(report["weighted_at"]["verifier"]["2"]["value"], right / QUESTIONS)
+        entries[0]["verifier_score"] = 2
+        path.write_text("".join(json.dumps(entry) + "\n" for entry in [header, *entries]))
+        self.assert_fails(self.eval("--samples", 2), 1, "not from 0 to 1")
 
     def test_another_run_is_refused(self):
         self.assert_ok(self.eval())

@@ -50,18 +50,77 @@ double brute_vote(const std::vector<Vote>& votes, int k) {
 }
 
 TEST(Votes, TieIsBrokenInExpectation) {
-  EXPECT_DOUBLE_EQ(vote_accuracy(five_votes()), 0.5);
-  EXPECT_DOUBLE_EQ(vote_accuracy(std::vector<Vote>{{0, true, 1}, {1, false, 1}, {0, true, 1}}), 1);
+  EXPECT_DOUBLE_EQ(tally(five_votes()).accuracy(), 0.5);
+  EXPECT_DOUBLE_EQ(tally(std::vector<Vote>{{0, true, 1}, {1, false, 1}, {0, true, 1}}).accuracy(),
+                   1);
 }
 
 TEST(Votes, WeightDecides) {
-  EXPECT_DOUBLE_EQ(
-      vote_accuracy(std::vector<Vote>{{0, true, 0.9}, {1, false, 0.3}, {1, false, 0.5}}), 1);
+  const Tally all = tally(std::vector<Vote>{{0, true, 0.9}, {1, false, 0.3}, {1, false, 0.5}});
+  EXPECT_DOUBLE_EQ(all.accuracy(), 1);
+  EXPECT_DOUBLE_EQ(all.leader(), 0.9);
+  EXPECT_DOUBLE_EQ(all.second(), 0.8);
+  EXPECT_DOUBLE_EQ(all.leader_share(), 0.9 / 1.7);
 }
 
 TEST(Votes, NobodyVotes) {
-  EXPECT_DOUBLE_EQ(vote_accuracy(std::vector<Vote>{{-1, false, 1}, {-1, false, 1}}), 0);
-  EXPECT_DOUBLE_EQ(vote_accuracy({}), 0);
+  for (const auto& votes : {std::vector<Vote>{{-1, false, 1}, {-1, false, 1}}, {}}) {
+    const Tally none = tally(votes);
+    EXPECT_EQ(none.answered(), 0u);
+    EXPECT_EQ(none.accuracy(), 0);
+    EXPECT_EQ(none.leader_share(), 0);
+  }
+}
+
+TEST(Votes, NothingWeighs) {
+  const Tally all = tally(std::vector<Vote>{{0, true, 0}, {1, false, 0}});
+  EXPECT_EQ(all.answered(), 2u);
+  EXPECT_DOUBLE_EQ(all.accuracy(), 0.5);
+  EXPECT_EQ(all.leader_share(), 0);
+}
+
+// The leaders are those that sorting all weights finds, after each vote.
+TEST(Votes, LeadersAreKnownWhileVotesCome) {
+  for (uint64_t salt = 0; salt < 200; ++salt) {
+    std::vector<Vote> votes = some_votes(12, 5, salt);
+    if (salt % 2 == 0) {
+      for (Vote& vote : votes) vote.weight = 1;  // with ties
+    }
+    Tally tally(5);
+    std::vector<double> weights(5, 0);
+    for (const Vote& vote : votes) {
+      tally.add(vote);
+      if (vote.group >= 0) weights[static_cast<size_t>(vote.group)] += vote.weight;
+      std::vector<double> sorted = weights;
+      std::sort(sorted.rbegin(), sorted.rend());
+      EXPECT_EQ(tally.leader(), sorted[0]);
+      EXPECT_EQ(tally.second(), sorted[1]);
+    }
+  }
+}
+
+TEST(Votes, OrderDoesNotMatter) {
+  std::vector<Vote> votes = some_votes(10, 3, 7);
+  for (Vote& vote : votes) vote.weight = std::ceil(4 * vote.weight) / 8;  // exact sums
+  for (int k = 1; k <= 10; ++k) {
+    const double before = vote_accuracy_at(votes, k, 1);
+    const auto order = random_order(votes.size(), 5, static_cast<uint64_t>(k));
+    std::vector<Vote> shuffled;
+    for (const size_t i : order) shuffled.push_back(votes[i]);
+    EXPECT_NEAR(vote_accuracy_at(shuffled, k, 1), before, 1e-12);
+  }
+}
+
+TEST(RandomOrder, IsAPermutationAndLeavesNoneOut) {
+  std::vector<int> seen(6, 0);
+  for (uint64_t number = 0; number < 300; ++number) {
+    std::vector<size_t> order = random_order(3, 1, number);
+    ++seen[2 * order[0] + (order[1] > order[2] ? 1 : 0)];
+    std::sort(order.begin(), order.end());
+    EXPECT_EQ(order, (std::vector<size_t>{0, 1, 2}));
+  }
+  // Each of six orders 50 times, within five standard deviations.
+  for (const int count : seen) EXPECT_NEAR(count, 50, 5 * std::sqrt(300 * 5.0 / 36));
 }
 
 TEST(Votes, AtOneIsTheShareThatIsRight) {
@@ -164,6 +223,12 @@ TEST(Reliability, BinsAndCalibrationError) {
   EXPECT_EQ(result.bins[5].count, 0);
   // Three with |0.9667 - 0.6667|, one with |0.05 - 0|.
   EXPECT_NEAR(result.calibration_error, 0.75 * 0.3 + 0.25 * 0.05, 1e-12);
+  EXPECT_NEAR(result.brier, (0.05 * 0.05 + 0.95 * 0.95 + 0 + 0.05 * 0.05) / 4, 1e-12);
+}
+
+// By lot, the answer is right as often as wrong: each of the two counts half.
+TEST(Reliability, BrierScoreOfATie) {
+  EXPECT_NEAR(reliability(std::vector<Judgement>{{0.8, 0.5}}).brier, (0.04 + 0.64) / 2, 1e-12);
 }
 
 }  // namespace

@@ -1,0 +1,130 @@
+#include "eval/report_plots.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "eval/report_text.h"
+#include "eval/svg_plot.h"
+
+namespace pith {
+namespace {
+
+constexpr int kBars = 30;
+
+PlotPoint point_of(const MetricEstimate& metric, double x) {
+  return {x, metric.estimate.value, metric.estimate.low, metric.estimate.high,
+          fmt::format("{}: {} ({})", metric_label(metric.name), percent_text(metric.estimate.value),
+                      interval_text(metric.name, metric.estimate))};
+}
+
+// The figure by k; `scale` times k is their x.
+PlotSeries series_of(const Summary& summary, std::string label, std::string_view figure,
+                     VoteRule rule, double scale) {
+  PlotSeries series{std::move(label), {}};
+  for (const MetricEstimate& metric : summary.metrics) {
+    if (metric.name.figure != figure || metric.name.rule != rule) continue;
+    series.points.push_back(point_of(metric, scale * metric.name.k));
+  }
+  return series;
+}
+
+// One series for each kind of vote.
+std::vector<PlotSeries> vote_series(const Summary& summary, double scale) {
+  std::vector<PlotSeries> series;
+  for (const VoteSummary& vote : summary.votes) {
+    series.push_back(series_of(summary, std::string(vote_rule_name(vote.rule)),
+                               vote_figure(vote.rule), vote.rule, scale));
+  }
+  return series;
+}
+
+std::string tokens_plot(const Summary& summary) {
+  const double tokens = std::max(find(summary, {"mean_tokens"})->value, 1.0);
+  std::vector<PlotSeries> series = vote_series(summary, tokens);
+  const Estimate* greedy = find(summary, {"greedy"});
+  const Estimate* greedy_tokens = find(summary, {"greedy_tokens"});
+  if (greedy != nullptr && greedy_tokens != nullptr) {
+    series.push_back({"greedy",
+                      {point_of({{"greedy"}, *greedy}, std::max(greedy_tokens->value, 1.0))},
+                      /*line=*/false});
+  }
+  return point_plot({"tokens a question", /*logarithmic=*/true, false}, {"right", false, true},
+                    series);
+}
+
+std::string branches_plot(const Summary& summary) {
+  std::vector<PlotSeries> series = vote_series(summary, 1);
+  series.push_back(series_of(summary, "any (pass@N)", "pass_at", VoteRule::majority, 1));
+  return point_plot({"samples a question, N", /*logarithmic=*/true, false}, {"right", false, true},
+                    series);
+}
+
+std::string length_plot(const EvalRun& run, const Summary& summary) {
+  const int32_t longest = *std::max_element(summary.tokens.begin(), summary.tokens.end());
+  const double width = std::max(1.0, std::ceil((longest + 1.0) / kBars));
+  std::vector<PlotBar> bars;
+  for (int i = 0; i * width <= longest; ++i) bars.push_back({i * width, (i + 1) * width, {0, 0}});
+  for (const QuestionResult& question : run.questions) {
+    for (const SampleResult& sample : question.samples) {
+      bars[static_cast<size_t>(sample.tokens / width)].parts[sample.correct ? 0 : 1] += 1;
+    }
+  }
+  return bar_plot({"tokens of a sample"}, {"samples"}, {"right", "wrong"}, bars);
+}
+
+PlotSeries reliability_series(std::string name, const Reliability& reliability) {
+  PlotSeries series{std::move(name), {}};
+  for (const ReliabilityBin& bin : reliability.bins) {
+    if (bin.count == 0) continue;
+    // 95 % by the normal approximation; the bin's own share, not resampled.
+    const double half = 1.96 * std::sqrt(bin.accuracy * (1 - bin.accuracy) / bin.count);
+    series.points.push_back(
+        {bin.confidence, bin.accuracy, std::max(bin.accuracy - half, 0.0),
+         std::min(bin.accuracy + half, 1.0),
+         fmt::format("{} right of {} with confidence {}", percent_text(bin.accuracy), bin.count,
+                     percent_text(bin.confidence))});
+  }
+  return series;
+}
+
+std::string reliability_plot(const std::vector<PlotSeries>& series) {
+  return point_plot({"confidence", false, true}, {"right", false, true}, series, /*diagonal=*/true);
+}
+
+std::string figure(const std::string& caption, const std::string& plot) {
+  return fmt::format("<figure><figcaption>{}</figcaption>{}</figure>\n", escape_html(caption),
+                     plot);
+}
+
+std::string vote_reliability(const VoteSummary& vote) {
+  std::vector<PlotSeries> series = {reliability_series("agreement", vote.agreement)};
+  std::string caption =
+      fmt::format("How far the agreement of votes by {} can be trusted: calibration error {}",
+                  vote_rule_name(vote.rule), percent_text(vote.agreement.calibration_error));
+  if (vote.calibrated) {
+    series.push_back(reliability_series("calibrated", *vote.calibrated));
+    caption += fmt::format(", calibrated {}", percent_text(vote.calibrated->calibration_error));
+  }
+  return figure(caption, reliability_plot(series));
+}
+
+}  // namespace
+
+std::string report_plots(const EvalRun& run, const Summary& summary) {
+  std::string out = "<div class=\"plots\">\n";
+  if (!summary.votes.empty()) {
+    out += figure("What more tokens buy: N samples cost N times the tokens of one",
+                  tokens_plot(summary));
+    out += figure("What more samples buy, by kind of vote", branches_plot(summary));
+  }
+  for (const VoteSummary& vote : summary.votes) out += vote_reliability(vote);
+  out += figure(fmt::format("How far the score of a sample can be trusted: calibration error {}",
+                            percent_text(summary.score.calibration_error)),
+                reliability_plot({reliability_series("score", summary.score)}));
+  out += figure("How long the samples are", length_plot(run, summary));
+  return out + "</div>\n";
+}
+
+}  // namespace pith
