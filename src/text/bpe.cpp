@@ -14,24 +14,33 @@ using Candidate = BpeScratch::Candidate;
 
 constexpr size_t kNone = static_cast<size_t>(-1);
 
-struct TokenPair {
-  TokenId left;
-  TokenId right;
-  TokenId merged;
-};
+// Reads merges, one after the other.
+class MergeReader {
+ public:
+  explicit MergeReader(const TokenTable& tokens) : tokens_(tokens) {}
 
-// The tokens that "left right" names; nothing when it does not name three.
-std::optional<TokenPair> parse_merge(std::string_view merge, const TokenTable& tokens) {
-  const size_t space = merge.find(' ');
-  if (space == std::string_view::npos) return std::nullopt;
-  const std::optional<std::string> left = bytes_of_alphabet(merge.substr(0, space));
-  const std::optional<std::string> right = bytes_of_alphabet(merge.substr(space + 1));
-  if (!left || !right || left->empty() || right->empty()) return std::nullopt;
-  const TokenPair pair{tokens.find_mergeable(*left), tokens.find_mergeable(*right),
-                       tokens.find_mergeable(*left + *right)};
-  if (pair.left < 0 || pair.right < 0 || pair.merged < 0) return std::nullopt;
-  return pair;
-}
+  // The tokens that "left right" names; nothing when it does not name three.
+  std::optional<MergeTable::Merge> read(std::string_view merge) {
+    const size_t space = merge.find(' ');
+    if (space == std::string_view::npos) return std::nullopt;
+    bytes_.clear();
+    if (!append_bytes_of_alphabet(merge.substr(0, space), bytes_)) return std::nullopt;
+    const size_t middle = bytes_.size();
+    if (!append_bytes_of_alphabet(merge.substr(space + 1), bytes_)) return std::nullopt;
+    const std::string_view merged = bytes_;
+    // Vocabularies list what merges make in the merges' order.
+    last_ = {tokens_.find_mergeable(merged.substr(0, middle)),
+             tokens_.find_mergeable(merged.substr(middle)),
+             tokens_.find_mergeable(merged, last_.merged + 1)};
+    if (last_.left < 0 || last_.right < 0 || last_.merged < 0) return std::nullopt;
+    return last_;
+  }
+
+ private:
+  const TokenTable& tokens_;
+  std::string bytes_;  // left, right
+  MergeTable::Merge last_;
+};
 
 // Mixes all bits of the pair into all bits of the result (the finaliser of MurmurHash3).
 uint64_t hash_pair(TokenId left, TokenId right) {
@@ -69,9 +78,9 @@ class Merger {
   void add_candidate(size_t left) {
     const size_t right = symbols_[left].next;
     if (right == kNone) return;
-    const MergeTable::Merge* merge = merges_.find(symbols_[left].id, symbols_[right].id);
-    if (merge == nullptr) return;
-    heap_.push_back({merge->rank, left, symbols_[left].id, symbols_[right].id, merge->merged});
+    const uint32_t rank = merges_.find(symbols_[left].id, symbols_[right].id);
+    if (rank == MergeTable::kNoMerge) return;
+    heap_.push_back({rank, left, symbols_[left].id, symbols_[right].id, merges_.merged(rank)});
     std::push_heap(heap_.begin(), heap_.end(), is_worse);
   }
 
@@ -105,30 +114,28 @@ class Merger {
 Result<MergeTable> MergeTable::create(std::span<const std::string> merges,
                                       const TokenTable& tokens) {
   MergeTable table;
-  table.slots_.resize(std::bit_ceil(2 * merges.size() + 1));
+  table.merges_.reserve(merges.size());
+  table.slots_.resize(std::bit_ceil(2 * merges.size() + 1), kNoMerge);
+  MergeReader reader(tokens);
   for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const std::optional<TokenPair> pair = parse_merge(merges[rank], tokens);
-    if (!pair) {
+    const std::optional<Merge> merge = reader.read(merges[rank]);
+    if (!merge) {
       return fail(ErrorCode::corrupt, "vocabulary: merge {} does not name tokens: '{}'", rank,
                   printable(merges[rank]));
     }
-    Slot& slot = table.slots_[table.slot_of(pair->left, pair->right)];
+    table.merges_.push_back(*merge);
+    uint32_t& slot = table.slots_[table.slot_of(merge->left, merge->right)];
     // A pair that is listed twice keeps its first rank.
-    if (slot.merge.merged >= 0) continue;
-    slot = {pair->left, pair->right, {static_cast<uint32_t>(rank), pair->merged}};
+    if (slot == kNoMerge) slot = static_cast<uint32_t>(rank);
   }
   return table;
-}
-
-const MergeTable::Merge* MergeTable::find(TokenId left, TokenId right) const {
-  const Slot& slot = slots_[slot_of(left, right)];
-  return slot.merge.merged < 0 ? nullptr : &slot.merge;
 }
 
 size_t MergeTable::slot_of(TokenId left, TokenId right) const {
   const size_t mask = slots_.size() - 1;
   size_t i = hash_pair(left, right) & mask;
-  while (slots_[i].merge.merged >= 0 && (slots_[i].left != left || slots_[i].right != right)) {
+  while (slots_[i] != kNoMerge &&
+         (merges_[slots_[i]].left != left || merges_[slots_[i]].right != right)) {
     i = (i + 1) & mask;
   }
   return i;

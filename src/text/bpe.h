@@ -18,7 +18,8 @@ namespace pith {
 class MergeTable {
  public:
   struct Merge {
-    uint32_t rank = 0;  // lower merges first
+    TokenId left = -1;
+    TokenId right = -1;
     TokenId merged = -1;
   };
 
@@ -26,18 +27,19 @@ class MergeTable {
   // merge that is not two tokens, or whose outcome is none).
   static Result<MergeTable> create(std::span<const std::string> merges, const TokenTable& tokens);
 
-  const Merge* find(TokenId left, TokenId right) const;  // nullptr: they do not merge
+  static constexpr uint32_t kNoMerge = UINT32_MAX;
+  // The rank of the merge of two tokens: lower ones come first. kNoMerge: they do not merge.
+  uint32_t find(TokenId left, TokenId right) const { return slots_[slot_of(left, right)]; }
+  // What a merge makes of its two tokens.
+  TokenId merged(uint32_t rank) const { return merges_[rank].merged; }
 
  private:
-  // An open hash table; `merge.merged` is -1 in free slots.
-  struct Slot {
-    TokenId left = -1;
-    TokenId right = -1;
-    Merge merge;
-  };
+  // An open hash table of ranks, small enough to be filled in a cache: a slot holds a
+  // rank or kNoMerge.
   size_t slot_of(TokenId left, TokenId right) const;  // its slot, or the free one to use
 
-  std::vector<Slot> slots_;  // a power of two, at most half full
+  std::vector<Merge> merges_;    // by rank
+  std::vector<uint32_t> slots_;  // a power of two, at most half full
 };
 
 // Working memory of `encode_bpe`, kept from one pre-token to the next.

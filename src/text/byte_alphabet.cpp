@@ -35,19 +35,22 @@ const Alphabet& alphabet() {
 
 }  // namespace
 
-std::optional<std::string> bytes_of_alphabet(std::string_view written) {
+bool append_bytes_of_alphabet(std::string_view written, std::string& bytes) {
   const Alphabet& table = alphabet();
-  std::string bytes;
-  bytes.reserve(written.size());
+  const size_t begin = bytes.size();
   for (size_t at = 0; at < written.size();) {
-    const Utf8Char c = decode_utf8(written, at);
-    if (c.code_point >= table.byte_of.size()) return std::nullopt;
-    const int16_t byte = table.byte_of[c.code_point];
-    if (byte < 0) return std::nullopt;
+    const auto lead = static_cast<uint8_t>(written[at]);
+    const Utf8Char c = lead < 0x80 ? Utf8Char{lead, 1, Utf8Char::State::valid}  // most of them
+                                   : decode_utf8(written, at);
+    const int16_t byte = c.code_point < table.byte_of.size() ? table.byte_of[c.code_point] : -1;
+    if (byte < 0) {
+      bytes.resize(begin);
+      return false;
+    }
     bytes += static_cast<char>(byte);
     at += c.length;
   }
-  return bytes;
+  return true;
 }
 
 std::string alphabet_of_bytes(std::string_view bytes) {

@@ -2,14 +2,14 @@
 // visible characters (space as "Ġ", newline as "Ċ", most of ASCII as itself).
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 
 namespace pith {
 
-// The bytes that `written` stands for; nothing when a character is not of the alphabet.
-std::optional<std::string> bytes_of_alphabet(std::string_view written);
+// Appends the bytes that `written` stands for. False, and nothing is appended, when a
+// character is not of the alphabet.
+bool append_bytes_of_alphabet(std::string_view written, std::string& bytes);
 
 // The other way round.
 std::string alphabet_of_bytes(std::string_view bytes);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
-#include <optional>
 
 #include "text/byte_alphabet.h"
 
@@ -28,14 +27,16 @@ Result<TokenTable> TokenTable::create(std::span<const std::string> tokens,
   table.slots_.assign(std::bit_ceil(2 * tokens.size() + 1), -1);
   table.offsets_.reserve(tokens.size() + 1);
   table.offsets_.push_back(0);
+  table.mergeable_.resize(tokens.size());
   for (size_t i = 0; i < tokens.size(); ++i) {
     const std::string& written = tokens[i];
     // Special ASCII tokens stay mergeable: some vocabularies build them by merges too.
-    const std::optional<std::string> bytes = bytes_of_alphabet(written);
-    const bool mergeable = bytes && (!is_special(kinds[i]) || is_ascii(written));
-    table.blob_ += mergeable ? *bytes : written;
+    const bool mergeable = (!is_special(kinds[i]) || is_ascii(written)) &&
+                           append_bytes_of_alphabet(written, table.blob_);
+    if (!mergeable) table.blob_ += written;
     table.offsets_.push_back(table.blob_.size());
-    if (mergeable && !written.empty() && !table.insert(static_cast<TokenId>(i))) {
+    table.mergeable_[i] = mergeable && !written.empty();
+    if (table.mergeable_[i] && !table.insert(static_cast<TokenId>(i))) {
       return fail(ErrorCode::corrupt, "vocabulary: token {} is a duplicate: '{}'", i,
                   printable(written));
     }
@@ -49,6 +50,12 @@ std::string_view TokenTable::bytes(TokenId id) const {
 }
 
 TokenId TokenTable::find_mergeable(std::string_view bytes) const { return slots_[slot_of(bytes)]; }
+
+TokenId TokenTable::find_mergeable(std::string_view bytes, TokenId guess) const {
+  const auto i = static_cast<size_t>(guess);
+  if (i < mergeable_.size() && mergeable_[i] && this->bytes(guess) == bytes) return guess;
+  return find_mergeable(bytes);
+}
 
 bool TokenTable::insert(TokenId id) {
   TokenId& slot = slots_[slot_of(bytes(id))];

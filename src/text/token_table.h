@@ -29,6 +29,8 @@ class TokenTable {
   std::string_view bytes(TokenId id) const;
   // The token that byte pairs may merge into with these bytes; -1 when there is none.
   TokenId find_mergeable(std::string_view bytes) const;
+  // The same, without a search when it is `guess`, which is any number.
+  TokenId find_mergeable(std::string_view bytes, TokenId guess) const;
 
  private:
   // An open hash table of ids: a slot holds -1 or an id.
@@ -37,6 +39,7 @@ class TokenTable {
 
   std::string blob_;             // all tokens, one after the other
   std::vector<size_t> offsets_;  // [size() + 1]
+  std::vector<bool> mergeable_;  // by id: whether it has a slot
   std::vector<TokenId> slots_;   // a power of two, at most half full
 };
 

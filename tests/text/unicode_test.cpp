@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include "text/byte_alphabet.h"
 
@@ -38,6 +41,15 @@ TEST(Unicode, CountsOfVersion16) {
 TEST(Unicode, BeyondTheLastCodePoint) {
   EXPECT_EQ(char_class(0x110000), CharClass::other);
   EXPECT_EQ(char_class(0xffffffff), CharClass::other);
+}
+
+std::optional<std::string> bytes_of_alphabet(std::string_view written) {
+  std::string bytes = "before ";
+  const bool read = append_bytes_of_alphabet(written, bytes);
+  EXPECT_EQ(bytes.substr(0, 7), "before ");
+  if (read) return bytes.substr(7);
+  EXPECT_EQ(bytes.size(), 7);
+  return std::nullopt;
 }
 
 TEST(ByteAlphabet, AllBytesGoThereAndBack) {
