@@ -62,15 +62,15 @@ Forward::Forward(std::shared_ptr<const Model> model, ThreadPool& pool, size_t ma
       norm_parts_(parts_of(static_cast<size_t>(model_->config().width), kNormPart)) {
   const ModelConfig& config = model_->config();
   const auto floats = [&](int32_t width) { return max_rows * static_cast<size_t>(width); };
-  x_.resize(floats(config.width));
-  squares_.resize(norm_parts_ * max_rows);
-  factors_.resize(max_rows);
-  queries_.resize(floats(config.query_width()));
-  keys_.resize(floats(config.kv_width()));
-  values_.resize(floats(config.kv_width()));
-  attended_.resize(floats(config.query_width()));
-  gate_.resize(floats(config.mlp_width));
-  up_.resize(floats(config.mlp_width));
+  x_ = Buffer<float>(floats(config.width));
+  squares_ = Buffer<float>(norm_parts_ * max_rows);
+  factors_ = Buffer<float>(max_rows);
+  queries_ = Buffer<float>(floats(config.query_width()));
+  keys_ = Buffer<float>(floats(config.kv_width()));
+  values_ = Buffer<float>(floats(config.kv_width()));
+  attended_ = Buffer<float>(floats(config.query_width()));
+  gate_ = Buffer<float>(floats(config.mlp_width));
+  up_ = Buffer<float>(floats(config.mlp_width));
 }
 
 void Forward::run(KvCache& cache, const std::vector<ForwardRow>& rows,

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/buffer.h"
 #include "base/thread_pool.h"
 #include "model/adapted_linear.h"
 #include "model/attention.h"
@@ -72,19 +73,19 @@ class Forward {
   AdaptedLinear mlp_out_;  // down
   Multiplier multiplier_;
   Activations head_in_;
-  size_t rows_ = 0;              // T
-  size_t norm_parts_;            // of a row, for its norm
-  std::vector<float> x_;         // [T, C] the residual stream
-  std::vector<float> squares_;   // [norm_parts_, T], their sums over the part
-  std::vector<float> factors_;   // [T] what an RMS norm multiplies a row by
-  std::vector<float> queries_;   // [T, H, D]
-  std::vector<float> keys_;      // [T, G, D]
-  std::vector<float> values_;    // [T, G, D]
-  std::vector<float> attended_;  // [T, H, D]
-  std::vector<float> gate_;      // [T, F]
-  std::vector<float> up_;        // [T, F]
-  std::vector<float> hidden_;    // [outputs, C]
-  std::vector<float> logits_;    // [wanted_logits, V]
+  size_t rows_ = 0;            // T
+  size_t norm_parts_;          // of a row, for its norm
+  Buffer<float> x_;            // [T, C] the residual stream
+  Buffer<float> squares_;      // [norm_parts_, T], their sums over the part
+  Buffer<float> factors_;      // [T] what an RMS norm multiplies a row by
+  Buffer<float> queries_;      // [T, H, D]
+  Buffer<float> keys_;         // [T, G, D]
+  Buffer<float> values_;       // [T, G, D]
+  Buffer<float> attended_;     // [T, H, D]
+  Buffer<float> gate_;         // [T, F]
+  Buffer<float> up_;           // [T, F]
+  std::vector<float> hidden_;  // [outputs, C]
+  std::vector<float> logits_;  // [wanted_logits, V]
 };
 
 }  // namespace pith

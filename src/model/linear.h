@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "base/buffer.h"
 #include "base/function_ref.h"
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
@@ -15,7 +16,7 @@
 namespace pith {
 
 // A step's rows as matrices read them: quantised once, for all the matrices that
-// share them. Memory is reserved up front for the largest use.
+// share them. Memory is reserved up front for the largest use, and taken as it is used.
 class Activations {
  public:
   Activations(size_t max_rows, size_t max_inputs);
@@ -45,12 +46,12 @@ class Activations {
  private:
   struct Buffers {
     explicit Buffers(size_t values);  // values: most rows times inputs
-    std::vector<int8_t> q;
-    std::vector<float> scales;
-    std::vector<int16_t> sums16;
-    std::vector<int16_t> sums32;
-    std::vector<int32_t> neg_sums;
-    std::vector<float> scaled_sums;
+    Buffer<int8_t> q;
+    Buffer<float> scales;
+    Buffer<int16_t> sums16;
+    Buffer<int16_t> sums32;
+    Buffer<int32_t> neg_sums;
+    Buffer<float> scaled_sums;
     QuantizedRows view;
   };
 
@@ -61,7 +62,7 @@ class Activations {
   bool needs_floats_ = false;
   Buffers super_;
   Buffers simple_;
-  std::vector<float> floats_;
+  Buffer<float> floats_;
 };
 
 // One product of a group: out [T, out_stride] (+)= activations x matrix^T.
