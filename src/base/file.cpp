@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/progress.h"
+
 namespace pith {
 namespace {
 
@@ -84,7 +86,10 @@ Status publish_file(int fd, const std::string& temporary, const std::string& pat
 }
 
 Result<NewFile> NewFile::create(const std::string& path) {
-  std::string temporary = fmt::format("{}.{}.tmp", path, getpid());
+  return create(path, fmt::format("{}.{}.tmp", path, getpid()));
+}
+
+Result<NewFile> NewFile::create(const std::string& path, std::string temporary) {
   UniqueFd fd(open(temporary.c_str(), kNewFile, 0644));
   if (!fd) return fail_system("create", temporary, errno);
   return NewFile(path, std::move(temporary), std::move(fd));
@@ -136,6 +141,15 @@ Result<uint64_t> free_disk_bytes(const std::string& folder) {
   struct statvfs info {};
   if (statvfs(folder.c_str(), &info) != 0) return fail_system("examine", folder, errno);
   return static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+}
+
+Status check_disk_space(const std::string& folder, uint64_t bytes) {
+  PITH_TRY(const uint64_t free_bytes, free_disk_bytes(folder));
+  if (bytes <= free_bytes) return {};
+  return fail(ErrorCode::exhausted,
+              "not enough disk space in {}: {} needed, {} free; make room, or set PITH_HOME to a "
+              "folder on another disk",
+              printable(folder, 400), format_bytes(bytes), format_bytes(free_bytes));
 }
 
 Result<std::optional<FileLock>> FileLock::try_acquire(const std::string& path) {

@@ -49,6 +49,9 @@ Status publish_file(int fd, const std::string& temporary, const std::string& pat
 class NewFile {
  public:
   static Result<NewFile> create(const std::string& path);
+  // The same with a name until then that the caller chooses, in the same folder. For
+  // callers of which there is one at a time: what a crash leaves, the next one overwrites.
+  static Result<NewFile> create(const std::string& path, std::string temporary);
   NewFile(NewFile&& other) noexcept = default;
   NewFile& operator=(NewFile&& other) = delete;
   ~NewFile();
@@ -77,6 +80,10 @@ Status make_folders(const std::string& path);
 
 // Bytes that this user may still write in the folder.
 Result<uint64_t> free_disk_bytes(const std::string& folder);
+
+// Makes sure that the disk has room for `bytes` more in the folder of the models. Errors:
+// exhausted, with what is needed and what is free.
+Status check_disk_space(const std::string& folder, uint64_t bytes);
 
 // A lock that one process at a time holds, tied to a small file that stays.
 // Released by the destructor, or by the system when the process dies.

@@ -25,15 +25,23 @@ class MappedFile {
   ~MappedFile();
 
   std::span<const uint8_t> bytes() const { return {data_, size_}; }
+  // When the file was last changed, as of open(): nanoseconds since 1970.
+  int64_t modified_ns() const { return modified_ns_; }
+
+  // Brings the whole file into memory, in its order, in huge pages where the system has
+  // them: reads do not wait for it later. Errors: io (the disk failed, the file shrank).
+  Status populate() const;
 
   // Tells the kernel that the pages of `range` are not needed for now: resident
   // memory falls, the next read brings them back from the file.
   void drop(std::span<const uint8_t> range) const;
 
  private:
-  MappedFile(const uint8_t* data, size_t size) : data_(data), size_(size) {}
+  MappedFile(const uint8_t* data, size_t size, int64_t modified_ns)
+      : data_(data), size_(size), modified_ns_(modified_ns) {}
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;
+  int64_t modified_ns_ = 0;
 };
 
 }  // namespace pith

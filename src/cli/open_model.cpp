@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 
 #include "base/progress.h"
 #include "io/model_store.h"
@@ -79,7 +80,8 @@ Result<OpenModel> open_model(const OpenModelOptions& options) {
       std::make_unique<ThreadPool>(options.threads == 0 ? available_cores() : options.threads);
   ProgressBar bar("loading", ProgressUnit::share, options.quiet);
   PITH_TRY(std::shared_ptr<const Model> model,
-           Model::load(opened.file, *pool, [&bar](double share) { bar.update(share, 1); }));
+           Model::load(opened.file, *pool,
+                       {std::nullopt, [&bar](double share) { bar.update(share, 1); }}));
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   const std::string path = opened.file->path();
   return OpenModel{options.model,

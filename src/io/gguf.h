@@ -51,6 +51,8 @@ class GgufFile {
 
   const std::string& path() const { return path_; }
   uint64_t file_bytes() const { return file_bytes_; }  // all parts together
+  // The mapped files, the first part first; none after parse().
+  const std::vector<MappedFile>& parts() const { return maps_; }
 
   // Keys in sorted order.
   const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }

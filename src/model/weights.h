@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
+#include <span>
 #include <string_view>
+#include <variant>
 #include <vector>
 
+#include "base/mmap.h"
 #include "io/gguf.h"
 #include "tensor/packed.h"
 
@@ -65,7 +67,8 @@ struct ModelWeights {
   const float* output_norm = nullptr;  // [C]
   PackedMatrix head;                   // [V, C]
 
-  Pages arena;                             // the tiles of all matrices
+  std::span<const uint8_t> tiles;          // of all matrices, one after the other
+  std::variant<Pages, MappedFile> arena;   // what holds them
   std::deque<std::vector<float>> vectors;  // norms and biases
 };
 

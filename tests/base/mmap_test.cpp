@@ -1,8 +1,11 @@
 #include "base/mmap.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -34,6 +37,46 @@ TEST_F(MappedFileTest, MapsAnEmptyFileToNothing) {
   ASSERT_TRUE(file) << file.error().message;
   EXPECT_TRUE(file->bytes().empty());
   file->drop(file->bytes());
+}
+
+TEST_F(MappedFileTest, KnowsWhenTheFileWasChanged) {
+  const std::string path = write("dated", "hello");
+  const timespec times[2] = {{1, 0}, {1'700'000'000, 123'456'789}};
+  ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  auto file = MappedFile::open(path);
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_EQ(file->modified_ns(), 1'700'000'000'123'456'789);
+  auto other = MappedFile::open(write("other", ""));
+  *other = std::move(*file);
+  EXPECT_EQ(other->modified_ns(), 1'700'000'000'123'456'789);
+}
+
+TEST_F(MappedFileTest, ReadsTheSameOnceItIsPopulated) {
+  const std::string content(100'000, 'x');
+  auto file = MappedFile::open(write("large", content));
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_TRUE(file->populate());
+  EXPECT_EQ(text(*file), content);
+  EXPECT_TRUE(MappedFile::open(write("empty", ""))->populate());
+}
+
+// Linux before 5.14 does not know the call, and qemu passes over it.
+bool system_populates() {
+  void* page = mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  munmap(page, 4096);
+  return madvise(page, 4096, MADV_POPULATE_READ) != 0 && errno == ENOMEM;
+}
+
+// What a disk that fails does: the pages behind the new end cannot be had.
+TEST_F(MappedFileTest, PopulatingTellsOfAFileThatHasShrunk) {
+  if (!system_populates()) GTEST_SKIP() << "the system does not populate";
+  const std::string path = write("shrunk", std::string(100'000, 'x'));
+  auto file = MappedFile::open(path);
+  ASSERT_TRUE(file) << file.error().message;
+  std::filesystem::resize_file(path, 1);
+  const Status status = file->populate();
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::io);
 }
 
 TEST_F(MappedFileTest, MovesWithItsMapping) {

@@ -1,9 +1,12 @@
 // A tiny model with an engine on it.
 #pragma once
 
+#include <cstdlib>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "base/cpu.h"
 #include "engine/engine.h"
 #include "support/tiny_model.h"
 
@@ -20,6 +23,15 @@ struct TinyEngine {
 
 // Fails the test when the engine cannot be made.
 TinyEngine make_engine(const TinySpec& spec, int threads = 1, const EngineOptions& options = {});
+
+// Makes the kernels of one instruction set the chosen ones for a test.
+class WithIsa {
+ public:
+  explicit WithIsa(Isa isa) { setenv("PITH_ISA", std::string(isa_name(isa)).c_str(), 1); }
+  ~WithIsa() { unsetenv("PITH_ISA"); }
+  WithIsa(const WithIsa&) = delete;
+  WithIsa& operator=(const WithIsa&) = delete;
+};
 
 // Throws, and so fails the test, with the error's message.
 void must(const Status& status);

@@ -18,6 +18,7 @@ namespace pith {
 namespace {
 
 using testing::make_engine;
+using testing::WithIsa;
 
 // ||a - b|| / ||b||
 double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
@@ -71,15 +72,6 @@ Answer run(const testing::TinyEngine& engine, const std::vector<TokenId>& tokens
   }
   return answer;
 }
-
-// Makes the kernels of one instruction set the chosen ones for a test.
-class WithIsa {
- public:
-  explicit WithIsa(Isa isa) { setenv("PITH_ISA", std::string(isa_name(isa)).c_str(), 1); }
-  ~WithIsa() { unsetenv("PITH_ISA"); }
-  WithIsa(const WithIsa&) = delete;
-  WithIsa& operator=(const WithIsa&) = delete;
-};
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
