@@ -30,6 +30,7 @@ nlohmann::json to_json(const ModelStore& store, const RegistryModel& model) {
                          {"installed", stored.complete},
                          {"installed_bytes", stored.bytes},
                          {"partial_bytes", stored.partial_bytes},
+                         {"packed_bytes", stored.packed_bytes},
                          {"bytes", nullptr},
                          {"path", nullptr},
                          {"sha256_pinned", model.pinned()}};
@@ -39,16 +40,17 @@ nlohmann::json to_json(const ModelStore& store, const RegistryModel& model) {
 }
 
 void print_table(const ModelStore& store, const Registry& registry) {
-  print(fmt::format("{:<31}{:<8}{:>10}  {:<20}{:<8}{}\n", "NAME", "STATE", "SIZE", "LICENCE",
-                    "CHECK", "WHAT"));
+  print(fmt::format("{:<31}{:<8}{:>10}{:>11}  {:<20}{:<8}{}\n", "NAME", "STATE", "SIZE", "PACKED",
+                    "LICENCE", "CHECK", "WHAT"));
   bool any_unpinned = false;
   for (const RegistryModel& model : registry.models()) {
     const StoredModel stored = store.look_up(model);
     const uint64_t bytes = stored.complete ? stored.bytes : model.bytes();
     any_unpinned = any_unpinned || !model.pinned();
-    print(fmt::format("{:<31}{:<8}{:>10}  {:<20}{:<8}{}{}\n", model.name, state_of(model, stored),
-                      bytes == 0 ? "?" : format_bytes(bytes), model.licence,
-                      model.pinned() ? "sha256" : "hub*", model.title,
+    print(fmt::format("{:<31}{:<8}{:>10}{:>11}  {:<20}{:<8}{}{}\n", model.name,
+                      state_of(model, stored), bytes == 0 ? "?" : format_bytes(bytes),
+                      stored.packed_bytes == 0 ? "-" : format_bytes(stored.packed_bytes),
+                      model.licence, model.pinned() ? "sha256" : "hub*", model.title,
                       &model == &registry.default_model() ? " (default)" : ""));
   }
   if (any_unpinned) {

@@ -2,10 +2,8 @@
 
 #include <chrono>
 #include <filesystem>
-#include <optional>
 
 #include "base/progress.h"
-#include "io/model_store.h"
 #include "io/sha256.h"
 #include "model/vocabulary.h"
 
@@ -41,12 +39,22 @@ std::string default_model_name() {
   return registry ? registry->default_model().name : "default";
 }
 
-Result<std::string> resolve_model(std::string_view name_or_path) {
-  if (is_path(name_or_path)) return existing_file(name_or_path);
+PackedFile packed_file_of(const ModelStore& store, const RegistryModel& model) {
+  PackedFile packed{.path = store.packed_path(model), .origin = model.name};
+  for (const RegistryFile& file : model.files) packed.origin += " " + file.sha256;
+  return packed;
+}
+
+Result<ResolvedModel> resolve_model(std::string_view name_or_path) {
+  if (is_path(name_or_path)) {
+    PITH_TRY(std::string path, existing_file(name_or_path));
+    return ResolvedModel{std::move(path), std::nullopt};
+  }
   PITH_TRY(const Registry registry, Registry::load());
   PITH_TRY(const RegistryModel* model, registry.require(name_or_path));
   PITH_TRY(const ModelStore store, ModelStore::locate());
-  return store.require(*model);
+  PITH_TRY(std::string path, store.require(*model));
+  return ResolvedModel{std::move(path), packed_file_of(store, *model)};
 }
 
 Result<std::string> model_sha256(const OpenModel& model) {
@@ -59,10 +67,11 @@ Result<std::string> model_sha256(const OpenModel& model) {
 }
 
 Result<OpenTokenizer> open_tokenizer(std::string_view name_or_path) {
-  PITH_TRY(const std::string path, resolve_model(name_or_path));
-  PITH_TRY(GgufFile file, GgufFile::open(path));
+  PITH_TRY(ResolvedModel resolved, resolve_model(name_or_path));
+  PITH_TRY(GgufFile file, GgufFile::open(resolved.path));
   PITH_TRY(Tokenizer tokenizer, read_tokenizer(file));
-  return OpenTokenizer{std::make_shared<const GgufFile>(std::move(file)), std::move(tokenizer)};
+  return OpenTokenizer{std::move(resolved.packed),
+                       std::make_shared<const GgufFile>(std::move(file)), std::move(tokenizer)};
 }
 
 Result<OpenModel> open_model(const OpenModelOptions& options) {
@@ -79,9 +88,9 @@ Result<OpenModel> open_model(const OpenModelOptions& options) {
   auto pool =
       std::make_unique<ThreadPool>(options.threads == 0 ? available_cores() : options.threads);
   ProgressBar bar("loading", ProgressUnit::share, options.quiet);
-  PITH_TRY(std::shared_ptr<const Model> model,
-           Model::load(opened.file, *pool,
-                       {std::nullopt, [&bar](double share) { bar.update(share, 1); }}));
+  const LoadOptions loading{std::move(opened.packed),
+                            [&bar](double share) { bar.update(share, 1); }};
+  PITH_TRY(std::shared_ptr<const Model> model, Model::load(opened.file, *pool, loading));
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
   const std::string path = opened.file->path();
   return OpenModel{options.model,

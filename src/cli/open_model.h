@@ -2,12 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "io/gguf.h"
+#include "io/model_store.h"
 #include "model/model.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -17,11 +19,19 @@ namespace pith::cli {
 // The name of the registry's default model, for `-m`.
 std::string default_model_name();
 
-// The GGUF file that `name_or_path` stands for (of a split model the first part).
+// What a name or a path stands for.
+struct ResolvedModel {
+  std::string path;                  // of the GGUF file; of a split model the first part
+  std::optional<PackedFile> packed;  // of models of the store
+};
+
+// Where the store keeps the packed weights of a model.
+PackedFile packed_file_of(const ModelStore& store, const RegistryModel& model);
+
 // What has a '/' or ends in ".gguf" is a path; anything else a name or alias of
 // the registry. Errors: not_found (no such file; a known model that is not here,
 // with the command that fetches it; an unknown name, with close ones).
-Result<std::string> resolve_model(std::string_view name_or_path);
+Result<ResolvedModel> resolve_model(std::string_view name_or_path);
 
 struct OpenModelOptions {
   std::string model;          // name or path
@@ -54,6 +64,7 @@ Result<std::string> model_sha256(const OpenModel& model);
 
 // Opens the file and its tokenizer alone: no weights are read.
 struct OpenTokenizer {
+  std::optional<PackedFile> packed;  // as of ResolvedModel
   std::shared_ptr<const GgufFile> file;
   Tokenizer tokenizer;
 };

@@ -1,16 +1,17 @@
-// `pith pull`: fetches a model into the store.
+// `pith pull`: fetches a model into the store, and packs it for the next starts.
 #include "io/pull.h"
 
-#include <unistd.h>
-
+#include <filesystem>
 #include <memory>
 
+#include "base/file.h"
 #include "base/progress.h"
-#include "base/terminal.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/open_model.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "model/packed_file.h"
 
 namespace pith::cli {
 namespace {
@@ -20,6 +21,41 @@ struct PullArguments {
   bool quiet = false;
   bool verify = false;
 };
+
+// Makes the model's packed file, of `bytes` bytes.
+Status pack(const GgufFile& file, const PackedFile& packed, uint64_t bytes, ProgressBar& bar) {
+  std::error_code ignored;
+  std::filesystem::remove(packed.path, ignored);  // stale: makes room
+  const std::string folder = std::filesystem::path(packed.path).parent_path().string();
+  PITH_TRY_VOID(check_disk_space(folder, bytes));
+  ThreadPool pool(available_cores());
+  const auto progress = [&](double share) {
+    const auto total = static_cast<double>(bytes);
+    bar.update(share * total, total);
+  };
+  return write_packed_file(file, packed, pool, {progress, interrupted});
+}
+
+// Makes it unless it is there and current. A model that cannot be packed is pulled all the
+// same: the user is told why. Errors: cancelled.
+Status pack_if_possible(const RegistryModel& model, const std::string& path,
+                        const PackedFile& packed, const PullOptions& options, ProgressBar& bar) {
+  const Result<GgufFile> file = GgufFile::open(path);
+  const Result<PackedFileState> state =
+      file ? examine_packed_file(*file, packed) : tl::unexpected<Error>(file.error());
+  if (!state) {
+    options.note(
+        fmt::format("{}: this build cannot run it: {}", model.name, state.error().message));
+    return {};
+  }
+  if (state->current && !options.verify) return {};
+  bar.set_label("packing " + model.name);
+  const Status status = pack(*file, packed, state->bytes, bar);
+  if (status || status.error().code == ErrorCode::cancelled) return status;
+  options.note(fmt::format("{}: runs, but is not packed for fast starts: {}", model.name,
+                           status.error().message));
+  return {};
+}
 
 Result<std::string> pull(const PullArguments& arguments) {
   PITH_TRY(const Registry registry, Registry::load());
@@ -37,6 +73,8 @@ Result<std::string> pull(const PullArguments& arguments) {
     if (!arguments.quiet) report_line(line);
   };
   PITH_TRY(const PullOutcome outcome, pull_model(store, *model, options));
+  PITH_TRY_VOID(
+      pack_if_possible(*model, outcome.path, packed_file_of(store, *model), options, bar));
   return fmt::format("{}: {} {}\n", model->name, outcome.was_there ? "already at" : "now at",
                      outcome.path);
 }
@@ -45,11 +83,13 @@ Result<std::string> pull(const PullArguments& arguments) {
 
 void add_pull(CLI::App& app, Context& context) {
   auto arguments = std::make_shared<PullArguments>();
-  CLI::App* command = app.add_subcommand("pull", "Fetch a model ('pith list' shows which)");
+  CLI::App* command = app.add_subcommand(
+      "pull", "Fetch a model ('pith list' shows which) and pack it for fast starts");
   command->add_option("name", arguments->name, "Name of the model, or 'default'")->required();
   command->add_flag("-q,--quiet", arguments->quiet, "Print nothing but errors");
-  command->add_flag("--verify", arguments->verify,
-                    "Check the sha256 of files that are here, and fetch again what differs");
+  command->add_flag(
+      "--verify", arguments->verify,
+      "Check the sha256 of files that are here, fetch again what differs, and pack anew");
   command->callback([arguments, &context] {
     watch_interrupts();
     const Result<std::string> line = pull(*arguments);

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/progress.h"
 #include "cli/commands.h"
@@ -12,6 +13,7 @@
 #include "cli/report.h"
 #include "cli/show_pack.h"
 #include "model/config.h"
+#include "model/packed_file.h"
 #include "model/vocabulary.h"
 
 namespace pith::cli {
@@ -38,6 +40,7 @@ struct Facts {
   std::map<std::string, TypeTotal> types;  // by dtype name
   Result<ModelConfig> config;
   Result<ChatTemplate> chat_template;
+  std::optional<PackedFileState> packed;  // of a model of the store that can be run
 
   int64_t kv_bytes_per_token() const {
     return int64_t{2} * config->layers * config->kv_width() * kKvValueBytes;  // keys and values
@@ -57,7 +60,8 @@ Facts gather(const GgufFile& file) {
               .file_bytes = file.file_bytes(),
               .types = {},
               .config = read_model_config(file),
-              .chat_template = read_chat_template(file)};
+              .chat_template = read_chat_template(file),
+              .packed = {}};
   for (const GgufTensor& tensor : file.tensors()) {
     TypeTotal& total = facts.types[std::string(dtype_info(tensor.type).name)];
     ++total.tensors;
@@ -108,6 +112,10 @@ nlohmann::json to_json(const Facts& facts) {
   json["query_heads"] = config.query_heads;
   json["kv_heads"] = config.kv_heads;
   json["head_size"] = config.head_size;
+  json["packed"] = nullptr;
+  if (facts.packed) {
+    json["packed"] = {{"current", facts.packed->current}, {"bytes", facts.packed->bytes}};
+  }
   json["memory"] = {{"weight_bytes", facts.weight_bytes},
                     {"kv_bytes_per_token", facts.kv_bytes_per_token()}};
   return json;
@@ -158,6 +166,12 @@ void print_facts(const Facts& facts) {
     print_line("cannot run", facts.config.error().message);
     return;
   }
+  if (facts.packed) {
+    print_line("packed", facts.packed->current
+                             ? format_bytes(facts.packed->bytes) + ", for fast starts"
+                             : "no; pith pull packs it for fast starts, in " +
+                                   format_bytes(facts.packed->bytes));
+  }
   const int64_t context = facts.config->context;
   print_line("memory", memory_line(facts, std::min(kUsualContextTokens, context)));
   if (context > kUsualContextTokens) print_line("", memory_line(facts, context));
@@ -184,9 +198,12 @@ Status show(const ShowArguments& arguments) {
     return fail(ErrorCode::usage, "--tensors lists those of a model; {} is a reasoning pack",
                 printable(*pack, 400));
   }
-  PITH_TRY(const std::string path, resolve_model(arguments.model));
-  PITH_TRY(const GgufFile file, GgufFile::open(path));
-  const Facts facts = gather(file);
+  PITH_TRY(const ResolvedModel resolved, resolve_model(arguments.model));
+  PITH_TRY(const GgufFile file, GgufFile::open(resolved.path));
+  Facts facts = gather(file);
+  if (resolved.packed) {
+    if (const auto state = examine_packed_file(file, *resolved.packed)) facts.packed = *state;
+  }
   if (arguments.as_json) {
     nlohmann::json json = to_json(facts);
     if (arguments.tensors) json["tensors"] = tensors_json(file);

@@ -29,8 +29,8 @@ bool is_real_folder(const std::string& path) {
   return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-// Every path in the model's folder that pith makes: final names and what
-// downloads leave when they are interrupted.
+// Every path in the model's folder that pith makes: final names and what downloads and
+// packing leave when they are interrupted.
 std::vector<std::string> owned_paths(const ModelStore& store, const RegistryModel& model) {
   std::vector<std::string> paths;
   for (const RegistryFile& file : model.files) {
@@ -38,6 +38,7 @@ std::vector<std::string> owned_paths(const ModelStore& store, const RegistryMode
       paths.push_back(store.file_path(model, file) + ending);
     }
   }
+  for (const char* ending : {"", ".tmp"}) paths.push_back(store.packed_path(model) + ending);
   return paths;
 }
 
@@ -72,6 +73,7 @@ StoredModel ModelStore::look_up(const RegistryModel& model) const {
   for (const std::string& path : owned_paths(*this, model)) {
     if (path.ends_with(".part")) stored.partial_bytes += plain_file_bytes(path).value_or(0);
   }
+  stored.packed_bytes = plain_file_bytes(packed_path(model)).value_or(0);
   return stored;
 }
 
@@ -96,7 +98,7 @@ Result<std::optional<FileLock>> ModelStore::try_lock(const RegistryModel& model)
 
 Result<uint64_t> ModelStore::remove(const RegistryModel& model) const {
   const StoredModel stored = look_up(model);
-  if (stored.bytes + stored.partial_bytes == 0) {
+  if (stored.bytes + stored.partial_bytes + stored.packed_bytes == 0) {
     return fail(ErrorCode::not_found, "the model {} is not on this machine", model.name);
   }
   PITH_TRY(const std::optional<FileLock> lock, try_lock(model));

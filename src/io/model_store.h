@@ -16,6 +16,7 @@ struct StoredModel {
   bool complete = false;       // every file, each with the size the registry says
   uint64_t bytes = 0;          // of the files that have their final names
   uint64_t partial_bytes = 0;  // of downloads that were interrupted
+  uint64_t packed_bytes = 0;   // of the packed weights, be they current or not
 };
 
 // A path and no state of its own: safe to use from several threads. Symbolic links
@@ -33,6 +34,12 @@ class ModelStore {
     return folder(model) + "/" + file.name;
   }
 
+  // Where the packed weights are kept that the model starts from; while they are written,
+  // under this name and ".tmp" (model/packed_file.h).
+  std::string packed_path(const RegistryModel& model) const {
+    return file_path(model, model.files[0]) + ".packed";
+  }
+
   StoredModel look_up(const RegistryModel& model) const;
 
   // The path of the model's first file. Errors: not_found, with the command that
@@ -46,8 +53,8 @@ class ModelStore {
   // process has it. Makes the store's folder.
   Result<std::optional<FileLock>> try_lock(const RegistryModel& model) const;
 
-  // Removes the model's files and interrupted downloads; the bytes that this
-  // freed. Files in its folder that are not pith's stay. Errors: io (also while
+  // Removes the model's files, packed weights and interrupted downloads; the bytes that
+  // this freed. Files in its folder that are not pith's stay. Errors: io (also while
   // another process holds the lock), not_found (nothing is there).
   Result<uint64_t> remove(const RegistryModel& model) const;
 

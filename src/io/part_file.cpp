@@ -7,8 +7,6 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "base/progress.h"
-
 namespace pith {
 Result<PartFile> PartFile::open(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
@@ -25,13 +23,7 @@ Result<PartFile> PartFile::open(const std::string& path) {
 
 Status PartFile::check_space(uint64_t total_bytes, uint64_t extra_bytes) const {
   const std::string folder = std::filesystem::path(path_).parent_path().string();
-  PITH_TRY(const uint64_t free_bytes, free_disk_bytes(folder));
-  const uint64_t needed = (total_bytes > size_ ? total_bytes - size_ : 0) + extra_bytes;
-  if (needed <= free_bytes) return {};
-  return fail(ErrorCode::exhausted,
-              "not enough disk space in {}: {} needed, {} free; make room, or set PITH_HOME to a "
-              "folder on another disk",
-              printable(folder, 400), format_bytes(needed), format_bytes(free_bytes));
+  return check_disk_space(folder, (total_bytes > size_ ? total_bytes - size_ : 0) + extra_bytes);
 }
 
 Status PartFile::append(std::span<const char> bytes) {

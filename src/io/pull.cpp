@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "base/progress.h"
 #include "io/download.h"
@@ -182,9 +183,10 @@ Result<FileLock> lock_model(const ModelStore& store, const RegistryModel& model,
 
 Result<PullOutcome> pull_model(const ModelStore& store, const RegistryModel& model,
                                const PullOptions& options) {
-  PITH_TRY(const FileLock lock, lock_model(store, model, options));
+  PITH_TRY(FileLock lock, lock_model(store, model, options));
   PITH_TRY_VOID(store.make_folder(model));
-  PullOutcome outcome{.path = store.file_path(model, model.files[0]), .was_there = true};
+  PullOutcome outcome{
+      .path = store.file_path(model, model.files[0]), .was_there = true, .lock = std::move(lock)};
   const Pull pull(store, model, options);
   for (const RegistryFile& file : model.files) {
     PITH_TRY(const bool right, pull.is_right(file));

@@ -21,6 +21,7 @@ struct PullOptions {
 struct PullOutcome {
   std::string path;        // of the model's first file
   bool was_there = false;  // nothing had to be fetched
+  FileLock lock;           // the model's: as long as this lives, nobody else changes its files
 };
 
 // Fetches what is missing, source by source in the registry's order, checks it and

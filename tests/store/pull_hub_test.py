@@ -338,7 +338,7 @@ class Store(PullTest):
 
     def test_list(self):
         self.leave_part(self.hub_part, CONTENT[:HALF])
-        self.assertRegex(self.pith("list").out, r"(?m)^tiny +50 % +293 KiB +MIT +sha256 +A test$")
+        self.assertRegex(self.pith("list").out, r"(?m)^tiny +50 % +293 KiB +- +MIT +sha256 +A test$")
         self.leave_part(self.final, CONTENT)
         self.assertRegex(self.pith("list").out, r"(?m)^tiny +here +293 KiB")
         models = json.loads(self.pith("list", "--json").out)["models"]
