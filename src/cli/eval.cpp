@@ -89,6 +89,8 @@ class Evaluation : public RolloutObserver {
     sample.finish_reason = branch.finish_reason();
     sample.confidence = branch_confidence(branch.samples()).weight();
     sample.verifier_score = rollout.facts.verifier_score;
+    sample.thinking = rollout.facts.route.thinking;
+    sample.think_probability = rollout.facts.route.probability;
     const auto prompt_tokens = static_cast<int32_t>(rollout.prompt_ids.size());
     keep({rollout.question.index, rollout.sample}, prompt_tokens, sample);
     if (log_) {
@@ -171,7 +173,7 @@ Status check_branches(const EvalOptions& options, int32_t samples) {
 Result<EvalRun> evaluate(EvalOptions& options) {
   RolloutFlags& flags = options.rollout;
   PITH_TRY_VOID(check_branches(options, flags.options.samples));
-  flags.options.verify = true;  // for the votes by a pack's verifier
+  flags.options.ask_heads = true;
   PITH_TRY(const RolloutSetup setup, set_up_rollouts(flags));
   for (const Question& question : setup.questions) {
     if (!question.gold.empty()) continue;

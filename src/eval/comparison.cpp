@@ -57,6 +57,8 @@ Result<Comparison> compare(const EvalRun& a, const EvalRun& b) {
   for (const std::string& line : left_out_votes(common_b)) {
     comparison.left_out.push_back("B: " + line);
   }
+  comparison.routing = routing_curve(common_a, common_b);
+  if (comparison.routing.empty()) comparison.routing = routing_curve(common_b, common_a);
   return comparison;
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "eval/metrics.h"
 #include "eval/results.h"
+#include "eval/routing.h"
 
 namespace pith {
 
@@ -17,6 +18,7 @@ struct Comparison {
   std::vector<MetricEstimate> b;
   std::vector<MetricEstimate> difference;
   std::vector<std::string> left_out;  // see left_out_votes(), after "A: " or "B: "
+  std::vector<RoutingPoint> routing;  // where one run never reasons and the other always does
 };
 
 // Errors: usage (other data or another task, nothing in common).

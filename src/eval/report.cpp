@@ -112,6 +112,7 @@ ordered_json report_json(const EvalRun& run, const Summary& summary) {
   object["token_quantiles"] = std::move(quantiles);
   object["sample_count"] = summary.sample_count;
   object["truncated"] = summary.truncated;
+  object["thinking"] = summary.thinking;
   object["unanswered"] = summary.unanswered;
   object["prompt_tokens"] = summary.prompt_tokens;
   object["completion_tokens"] = summary.completion_tokens;
@@ -145,11 +146,37 @@ std::string report_table(const EvalRun& run, const Summary& summary) {
   return out;
 }
 
+namespace {
+
+ordered_json routing_json(const std::vector<RoutingPoint>& curve) {
+  ordered_json points = ordered_json::array();
+  for (const RoutingPoint& point : curve) {
+    points.push_back({{"share", point.share},
+                      {"threshold", point.threshold},
+                      {"accuracy", point.accuracy},
+                      {"tokens", point.tokens}});
+  }
+  return points;
+}
+
+std::string routing_table(const std::vector<RoutingPoint>& curve) {
+  if (curve.empty()) return "";
+  std::string out = "share that reasons, by the switcher: accuracy, tokens of a sample\n";
+  for (const RoutingPoint& point : curve) {
+    out += fmt::format("  {:3.0f} %  from {:.3f}  {:5.1f} %  {:6.1f}\n", 100 * point.share,
+                       point.threshold, 100 * point.accuracy, point.tokens);
+  }
+  return out;
+}
+
+}  // namespace
+
 ordered_json comparison_json(const Comparison& comparison) {
   return {{"questions", comparison.questions},
           {"a", metrics_json(comparison.a)},
           {"b", metrics_json(comparison.b)},
           {"difference", metrics_json(comparison.difference)},
+          {"routing", routing_json(comparison.routing)},
           {"left_out", comparison.left_out}};
 }
 
@@ -168,7 +195,8 @@ std::string comparison_table(const Comparison& comparison) {
                        scale * comparison.b[i].estimate.value, scale * d.value, scale * d.low,
                        scale * d.high, clear ? " *" : "");
   }
-  return out + left_out_lines(comparison.left_out) + "* the interval leaves out 0\n";
+  return out + left_out_lines(comparison.left_out) + "* the interval leaves out 0\n" +
+         routing_table(comparison.routing);
 }
 
 }  // namespace pith

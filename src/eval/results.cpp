@@ -55,6 +55,8 @@ SampleResult read_sample(const ordered_json& object) {
   sample.finish_reason = finish_reason_from(object.at("finish_reason").get<std::string>());
   sample.confidence = read_weight(object, "confidence");
   sample.verifier_score = read_weight(object, "verifier_score");
+  sample.thinking = object.value("thinking", true);
+  sample.think_probability = read_weight(object, "think_probability");
   require(sample.tokens >= 0, "a sample has a negative number of tokens");
   require(sample.score > 0 && sample.score <= 1, "a sample's score is not from 0 to 1");
   return sample;
@@ -141,6 +143,8 @@ ordered_json to_json(const SampleResult& sample) {
       {"finish_reason", finish_reason_name(sample.finish_reason)}};
   if (sample.confidence) object["confidence"] = *sample.confidence;
   if (sample.verifier_score) object["verifier_score"] = *sample.verifier_score;
+  if (!sample.thinking) object["thinking"] = false;
+  if (sample.think_probability) object["think_probability"] = *sample.think_probability;
   return object;
 }
 

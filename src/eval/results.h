@@ -24,6 +24,9 @@ struct SampleResult {
   // What it weighs in votes, 0 to 1; none where its run did not say.
   std::optional<double> confidence = std::nullopt;      // BranchConfidence::weight()
   std::optional<double> verifier_score = std::nullopt;  // of a pack's verifier
+  // Whether it reasoned, and the probability that a pack's switcher gave that it should.
+  bool thinking = true;
+  std::optional<double> think_probability = std::nullopt;
 
   bool truncated() const { return finish_reason != FinishReason::stop; }
 };

@@ -69,7 +69,7 @@ class Drawing : public ScheduleObserver {
     job.prompt = encoded.ids;
     job.direct_prompt = encode_prompt(*model_.tokenizer, direct).ids;
     job.adapter.from = encoded.boundary;
-    job.route = {options_.think, model_.switcher, model_.think_threshold};
+    job.route = {options_.think, model_.switcher, model_.think_threshold, options_.ask_heads};
     PITH_TRY(job.plan, plan_for(question, job.prompt.size(), options_.budget_tokens));
     PITH_TRY(job.direct_plan,
              plan_for(question, job.direct_prompt.size(),
@@ -93,7 +93,7 @@ class Drawing : public ScheduleObserver {
     engine_options.kv_type = options_.kv_type;
     engine_options.context_tokens = context_tokens_;
     std::optional<Verifier> verifier;
-    if (options_.verify && model_.verifier != nullptr) verifier = *model_.verifier;
+    if (options_.ask_heads && model_.verifier != nullptr) verifier = *model_.verifier;
     const Verifier* asked = verifier ? &*verifier : nullptr;
     engine_options.kv_tokens = kv_tokens_needed(jobs_, options_.parallel, asked);
     PITH_TRY(const auto engine, Engine::create(model_.model, *model_.pool, engine_options));
@@ -149,7 +149,7 @@ class Drawing : public ScheduleObserver {
   Result<const BranchPlan*> plan_for(const Question& question, size_t prompt_tokens,
                                      int32_t budget_tokens) {
     BranchPlan plan = make_plan(question.kind, budget_tokens);
-    const bool verified = options_.verify && model_.verifier != nullptr;
+    const bool verified = options_.ask_heads && model_.verifier != nullptr;
     const int64_t needed =
         int64_t{plan.allowance_tokens()} + (verified ? model_.verifier->most_tokens() : 0);
     const int64_t room = int64_t{context_tokens_} - static_cast<int64_t>(prompt_tokens) - needed;

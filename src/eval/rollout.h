@@ -46,7 +46,8 @@ struct RolloutOptions {
   int32_t budget_tokens = 1024;  // that a sample may take before it must answer or ends
   std::optional<int32_t> direct_budget_tokens;  // the same without reasoning; none: no other
   bool force_answer = true;                     // as in BranchPlan
-  bool verify = false;                          // score the samples, where the model has a verifier
+  // Score the samples and ask the switcher, for the record, where the model has them.
+  bool ask_heads = false;
   SamplingOptions sampling;
   int32_t parallel = 16;       // samples at a time; no sample depends on it
   int32_t context_tokens = 0;  // 0: the model's own limit

@@ -93,7 +93,7 @@ class Scheduler {
   Status open_prompt(size_t job) {
     const RouteOptions& route = jobs_[job].route;
     Prompt prompt{job, OwnedSequence(engine_), told_route(route), std::nullopt, 0, {}, 0};
-    if (route.is_open()) {
+    if (route.asks_switcher()) {
       PITH_TRY_VOID(check_boundary(jobs_[job].routed()));
       prompt.pooler.emplace(route.switcher->width());
     }

@@ -21,6 +21,7 @@ void count_sample(const SampleResult& sample, Summary& summary) {
   summary.tokens.push_back(sample.tokens);
   if (sample.truncated()) ++summary.truncated;
   if (sample.answer.empty()) ++summary.unanswered;
+  if (sample.thinking) ++summary.thinking;
 }
 
 void count_samples(const EvalRun& run, Summary& summary) {

@@ -49,6 +49,7 @@ struct Summary {
   int64_t sample_count = 0;
   int64_t truncated = 0;
   int64_t unanswered = 0;
+  int64_t thinking = 0;  // that reasoned
   // Over all that was drawn, greedy ones too:
   int64_t prompt_tokens = 0;  // each prompt counts once
   int64_t completion_tokens = 0;

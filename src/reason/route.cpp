@@ -44,8 +44,12 @@ Route told_route(const RouteOptions& options) {
 }
 
 Route switched_route(const RouteOptions& options, std::span<const float> pooled) {
-  const double probability = options.switcher->probability(pooled);
-  return {probability >= options.threshold, probability};
+  Route route = told_route(options);
+  route.probability = options.switcher->probability(pooled);
+  if (options.mode == ThinkMode::automatic) {
+    route.thinking = *route.probability >= options.threshold;
+  }
+  return route;
 }
 
 std::string_view think_mode_name(ThinkMode mode) {
@@ -64,7 +68,7 @@ Result<ReadPrompt> read_routed(Engine& engine, SequenceId sequence, const Routed
                                const RouteOptions& options, DecodeObserver& observer) {
   ReadPrompt read;
   size_t done = 0;
-  if (options.is_open()) {
+  if (options.asks_switcher()) {
     PITH_TRY_VOID(check_boundary(prompt));
     done = prompt.adapter.from;
     PromptPooler pooler(options.switcher->width());

@@ -27,9 +27,12 @@ struct RouteOptions {
   ThinkMode mode = ThinkMode::automatic;
   const Switcher* switcher = nullptr;  // borrowed; null: none
   double threshold = 0.5;              // least probability with which it reasons
+  bool observe = false;  // ask the switcher, for the record, where the mode decides too
 
-  // Whether the prompt decides.
-  bool is_open() const { return mode == ThinkMode::automatic && switcher != nullptr; }
+  // Whether the switcher is asked.
+  bool asks_switcher() const {
+    return switcher != nullptr && (mode == ThinkMode::automatic || observe);
+  }
 };
 
 struct Route {
@@ -37,7 +40,7 @@ struct Route {
   std::optional<double> probability;  // that reasoning is needed; none when nobody asked
 };
 
-// What the mode says by itself, or what the switcher says of pooled hidden states, [C].
+// What the mode says by itself, and with what the switcher says of pooled hidden states, [C].
 Route told_route(const RouteOptions& options);
 Route switched_route(const RouteOptions& options, std::span<const float> pooled);
 

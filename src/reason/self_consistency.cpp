@@ -21,7 +21,8 @@ int32_t budget_of(const SelfConsistencyOptions& options, bool thinking) {
 
 // The larger of those that are possible.
 int32_t largest_budget(const SelfConsistencyOptions& options) {
-  if (!options.route.is_open()) return budget_of(options, options.route.mode != ThinkMode::off);
+  if (options.route.mode != ThinkMode::automatic || options.route.switcher == nullptr)
+    return budget_of(options, options.route.mode != ThinkMode::off);
   return std::max(budget_of(options, true), budget_of(options, false));
 }
 

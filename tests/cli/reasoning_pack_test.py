@@ -179,6 +179,25 @@ class Rollouts(PackTest):
         self.assertEqual(set(report["weighted_at"]), {"confidence", "verifier"})
         self.assertEqual(report["left_out"], [])
 
+    def test_what_the_switcher_is_worth(self):
+        runs = {think: self.results("--think", think) for think in ("off", "on", "auto")}
+        for think, count in (("off", 0), ("on", 12)):
+            self.assertEqual(runs[think]["thinking"], count)
+        shown = [[s["think_probability"] for r in run["results"] for s in r["samples"]] for run in runs.values()]
+        self.assertEqual(shown[0], shown[1])
+        self.assertEqual(shown[0], shown[2])
+        files = [self.folder / f"{('--think', think)}.json" for think in ("off", "on")]
+        out = self.folder / "compared.json"
+        process = self.pith("eval", "--compare", *files, "--json", out)
+        self.assert_ok(process)
+        self.assertIn("share that reasons, by the switcher", process.out)
+        curve = json.loads(out.read_text())["routing"]
+        self.assertEqual([point["share"] for point in curve][::10], [0, 1])
+        self.assertEqual(curve[0]["accuracy"], runs["off"]["pass_at_1"]["value"])
+        self.assertEqual(curve[-1]["accuracy"], runs["on"]["pass_at_1"]["value"])
+        thresholds = [point["threshold"] for point in curve]
+        self.assertEqual(thresholds, sorted(thresholds, reverse=True))
+
     def test_budgets(self):
         self.assertNotEqual(self.results("--think", "on"), self.results("--think", "on", "--budget", 3))
 

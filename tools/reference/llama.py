@@ -22,9 +22,9 @@ llama_cpp.llama_log_set(_silent, None)  # a reference must be kept: the callback
 
 
 class Llama:
-    """A model with one sequence of at most `context` tokens. Use it in a `with`."""
+    """A model with `sequences` of together at most `context` tokens. Use it in a `with`."""
 
-    def __init__(self, path, context, threads, kv="f16"):
+    def __init__(self, path, context, threads, kv="f16", sequences=1):
         llama_cpp.llama_backend_init()
         self.model = llama_cpp.llama_model_load_from_file(
             str(path).encode(), llama_cpp.llama_model_default_params()
@@ -32,7 +32,10 @@ class Llama:
         if not self.model:
             raise SystemExit(f"llama.cpp cannot load {path}")
         params = llama_cpp.llama_context_default_params()
-        params.n_ctx = params.n_batch = params.n_ubatch = context
+        params.n_ctx = params.n_batch = context
+        params.n_ubatch = min(context, 512) if sequences > 1 else context
+        params.n_seq_max = sequences
+        params.kv_unified = True  # or each sequence is a batch of its own
         params.n_threads = params.n_threads_batch = threads
         params.type_k = params.type_v = KV_TYPES[kv]
         self.context = llama_cpp.llama_init_from_model(self.model, params)
@@ -56,13 +59,24 @@ class Llama:
             return llama_cpp.llama_vocab_bos(self.vocabulary)
         return None
 
-    def tokens(self, text):
-        """Of text in bytes; no BOS, no special tokens parsed."""
+    def tokens(self, text, special=False):
+        """Of text in bytes; no BOS; special tokens are parsed where that is said."""
         ids = (llama_cpp.llama_token * (len(text) + 1))()
         count = llama_cpp.llama_tokenize(
-            self.vocabulary, text, len(text), ids, len(ids), False, False
+            self.vocabulary, text, len(text), ids, len(ids), False, special
         )
         return list(ids[:count])
+
+    def text(self, ids):
+        """Of tokens, special ones left out."""
+        data = b""
+        piece = ctypes.create_string_buffer(1024)
+        for token in ids:
+            size = llama_cpp.llama_token_to_piece(
+                self.vocabulary, token, piece, len(piece), 0, False
+            )
+            data += piece.raw[:size]
+        return data.decode(errors="replace")
 
     def logits(self, ids, first=0):
         """[len(ids) - first, vocabulary]: of the positions from `first` on, the text being `ids`."""
@@ -71,16 +85,21 @@ class Llama:
 
     def more_logits(self, ids, position, first=0):
         """The same, the text going on with `ids` at `position`; `first` counts in `ids`."""
-        for i, token in enumerate(ids):
+        return self.decode([(t, position + i, 0, i >= first) for i, t in enumerate(ids)])
+
+    def decode(self, rows):
+        """[wanted, vocabulary], `rows` being (token, position, sequence, wanted)."""
+        for i, (token, position, sequence, wanted) in enumerate(rows):
             self.batch.token[i] = token
-            self.batch.pos[i] = position + i
+            self.batch.pos[i] = position
             self.batch.n_seq_id[i] = 1
-            self.batch.seq_id[i][0] = 0
-            self.batch.logits[i] = i >= first
-        self.batch.n_tokens = len(ids)
+            self.batch.seq_id[i][0] = sequence
+            self.batch.logits[i] = wanted
+        self.batch.n_tokens = len(rows)
         if llama_cpp.llama_decode(self.context, self.batch) != 0:
             raise SystemExit("llama_decode failed")
         address = ctypes.cast(
             llama_cpp.llama_get_logits(self.context), ctypes.POINTER(ctypes.c_float)
         )
-        return np.ctypeslib.as_array(address, (len(ids) - first, self.vocabulary_size)).copy()
+        count = sum(wanted for _, _, _, wanted in rows)
+        return np.ctypeslib.as_array(address, (count, self.vocabulary_size)).copy()
