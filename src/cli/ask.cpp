@@ -30,6 +30,13 @@ namespace {
 
 constexpr double kLeastStopAt = 0.501;  // a coin would do below
 constexpr double kMostStopAt = 0.9999;
+
+constexpr double kLeastDeadline = 0.01;  // seconds
+constexpr double kMostDeadline = 1e6;
+// Left of a deadline for what follows the report: to give the memory of a model of 1 GB back
+// takes 0.04 s.
+constexpr double kEndSeconds = 0.05;
+
 constexpr std::string_view kVerifierNeeded =
     "--vote verifier needs a reasoning pack that has a verifier (--pack): use majority or "
     "confidence";
@@ -47,6 +54,8 @@ struct AskOptions {
   bool own_budget = false;
   bool own_vote = false;
   bool all_branches = false;  // none is ended early
+  std::optional<double> deadline_s;
+  Clock::time_point start;  // of the program
   bool json = false;
 };
 
@@ -108,6 +117,14 @@ Status apply(const LoadedPack& pack, AskOptions& options) {
   return {};
 }
 
+Deadline deadline_of(const AskOptions& options, const std::optional<LoadedPack>& pack) {
+  const std::chrono::duration<double> left(*options.deadline_s - kEndSeconds);
+  Deadline deadline;
+  deadline.at = options.start + std::chrono::duration_cast<Clock::duration>(left);
+  if (pack) deadline.results = pack->pack.results;
+  return deadline;
+}
+
 // An engine with room for just this question.
 Result<std::unique_ptr<Engine>> make_engine(const OpenModel& model, const RunOptions& run,
                                             size_t prompt_tokens, SelfConsistencyOptions reason) {
@@ -149,7 +166,7 @@ std::unique_ptr<DecodeObserver> make_observer(const AskOptions& options,
   if (options.reason.branches == 1 && !quiet && !options.json) {
     return std::make_unique<TextStream>(chat_template);
   }
-  return std::make_unique<BranchView>(static_cast<size_t>(options.reason.branches), quiet);
+  return std::make_unique<BranchView>(quiet);
 }
 
 std::string output_text(const AskOptions& options, const AskReport& report) {
@@ -180,7 +197,8 @@ Result<int> ask(AskOptions& options) {
   reason.direct_prompt = direct.ids;
   reason.stop_when_decided = !options.all_branches;
   reason.sampling = options.run.sampling;
-  if (reason.branches == 1 && !options.own_temperature) reason.sampling.temperature = 0;
+  if (!options.own_temperature) reason.lone_temperature = 0;
+  if (options.deadline_s) reason.deadline = deadline_of(options, pack);
   reason.thinking_end = thinking_end(chat_template);
   const size_t longest = std::max(prompt.ids.size(), direct.ids.size());
   PITH_TRY(const auto engine, make_engine(model, options.run, longest, reason));
@@ -205,6 +223,9 @@ Result<int> ask(AskOptions& options) {
   report.thinking =
       report.result.route.thinking && (pack || !options.own_system || !reason.thinking_end.empty());
   if (auto* view = dynamic_cast<BranchView*>(observer.get())) view->clear();
+  if (options.deadline_s) {
+    report.deadline = {*options.deadline_s, seconds_since(options.start)};
+  }
 
   print(output_text(options, report));
   // An answer that nobody could read is no Ctrl-C: main() reports it.
@@ -260,6 +281,15 @@ void add_ask(CLI::App& app, Context& context) {
   CLI::Option* budget =
       add_number(*command, "--budget", options->reason.budget_tokens, 1, kMostBudget,
                  "Tokens that each branch may take before it must answer; a pack has its own");
+  const auto deadline = [options](const std::string& text) {
+    options->deadline_s = number_or_throw("--deadline", text, kLeastDeadline, kMostDeadline);
+  };
+  command
+      ->add_option_function<std::string>(
+          "--deadline", deadline,
+          "Answer within so many seconds, loading included: as many branches and tokens as fit, "
+          "at most --branches and --budget [no limit]")
+      ->option_text("SECONDS");
   add_choice<AnswerKind>(*command, "--answer", options->reason.kind,
                          {{"number", AnswerKind::number},
                           {"choice", AnswerKind::choice},
@@ -279,6 +309,7 @@ void add_ask(CLI::App& app, Context& context) {
     options->own_vote = vote->count() > 0;
     options->own_system = system->count() > 0;
     options->own_temperature = temperature->count() > 0;
+    options->start = context.start;
     context.exit_status = run_ask(*options);
   });
 }

@@ -15,6 +15,7 @@ using nlohmann::json;
 
 constexpr int kWidestAnswer = 40;  // columns
 constexpr int kWidestBar = 30;
+constexpr double kDeadlineTolerance = 0.05;
 
 std::string shown(std::string_view answer) {
   return std::string(head_within(one_line(answer), kWidestAnswer));
@@ -104,6 +105,26 @@ std::string speed_line(const AskReport& report) {
       result.decode_s, result.decode_tokens_per_s(), report.load_s);
 }
 
+std::string deadline_line(const DeadlineReport& deadline, const TimePlan& plan) {
+  return fmt::format("deadline {:g} s: {} in {:.1f} s; planned: {} branch{}, {} tokens\n",
+                     deadline.deadline_s, deadline.kept() ? "answered" : "missed, answered",
+                     deadline.elapsed_s, plan.branches, plan.branches == 1 ? "" : "es",
+                     plan.budget_tokens);
+}
+
+json deadline_json(const AskReport& report) {
+  if (!report.deadline) return {};
+  const DeadlineReport& deadline = *report.deadline;
+  const TimePlan& plan = *report.result.plan;
+  return {{"deadline_s", deadline.deadline_s},
+          {"elapsed_s", deadline.elapsed_s},
+          {"kept", deadline.kept()},
+          {"branches", plan.branches},
+          {"budget_tokens", plan.budget_tokens},
+          {"planned_s", plan.seconds},
+          {"accuracy", plan.accuracy}};
+}
+
 json branch_json(const BranchResult& branch) {
   const auto& score = branch.verifier_score;
   return {{"answer", branch.answer},
@@ -129,6 +150,8 @@ json votes_json(const SelfConsistencyResult& result) {
 
 }  // namespace
 
+bool DeadlineReport::kept() const { return elapsed_s <= (1 + kDeadlineTolerance) * deadline_s; }
+
 std::string winning_answer(const SelfConsistencyResult& result) {
   return result.groups.empty() ? "" : result.groups.front().answer;
 }
@@ -144,6 +167,7 @@ std::string report_text(const AskReport& report, const Style& style, int columns
   out += answer_line(result, style);
   out += style.begin(Colour::dim);
   out += route_line(result.route);
+  if (report.deadline) out += deadline_line(*report.deadline, *result.plan);
   out += speed_line(report);
   out += style.begin(Colour::none);
   return out;
@@ -163,6 +187,7 @@ std::string report_json(const AskReport& report) {
                        {"vote", vote_rule_name(report.vote)},
                        {"branches", std::move(branches)},
                        {"votes", votes_json(result)},
+                       {"deadline", deadline_json(report)},
                        {"usage",
                         {{"prompt_tokens", result.prompt_tokens},
                          {"completion_tokens", result.completion_tokens},

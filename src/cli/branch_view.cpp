@@ -32,10 +32,9 @@ void keep_tail(std::string& text) {
 
 }  // namespace
 
-BranchView::BranchView(size_t branches, bool quiet)
+BranchView::BranchView(bool quiet)
     : style_(STDERR_FILENO),
       live_(!quiet && is_live_terminal(STDERR_FILENO)),
-      lines_(branches),
       decode_start_(Clock::now()) {}
 
 BranchView::~BranchView() { clear(); }
@@ -52,6 +51,8 @@ void BranchView::on_prefill(int32_t done_tokens, int32_t prompt_tokens) {
   decode_start_ = Clock::now();
   draw(/*at_once=*/false);
 }
+
+void BranchView::on_start(size_t branches) { lines_.resize(branches); }
 
 void BranchView::on_token(size_t index, const Branch& branch, std::string_view text) {
   if (!live_) return;

@@ -16,12 +16,13 @@ namespace pith::cli {
 // second; elsewhere it is silent. The destructor clears what was drawn.
 class BranchView : public DecodeObserver {
  public:
-  BranchView(size_t branches, bool quiet);
+  explicit BranchView(bool quiet);
   ~BranchView() override;
   BranchView(const BranchView&) = delete;
   BranchView& operator=(const BranchView&) = delete;
 
   void on_prefill(int32_t done_tokens, int32_t prompt_tokens) override;
+  void on_start(size_t branches) override;
   void on_token(size_t index, const Branch& branch, std::string_view text) override;
   void on_finish(size_t index, const Branch& branch, std::optional<double>) override;
   bool cancelled() override;

@@ -4,10 +4,13 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/clock.h"
+
 namespace pith::cli {
 
 // Exit statuses: 0 done, 1 failed, 2 bad usage, 130 stopped by Ctrl-C.
 struct Context {
+  Clock::time_point start = Clock::now();  // of the program
   int exit_status = 0;
 };
 

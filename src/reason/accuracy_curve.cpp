@@ -25,14 +25,16 @@ PackResult default_point() {
   return point;
 }
 
-double budget_factor(int32_t budget_tokens, double mean_tokens) {
-  const double ratio = std::pow(budget_tokens / mean_tokens, 3);
-  return kGuessShare + (1 - kGuessShare) * ratio / (1 + ratio);
-}
-
 double vote_factor(int32_t branches) {
   const double others = (branches - 1.0) * (branches - 1.0);
   return 1 + kVoteGain * others / (others + 7);
+}
+
+// How often a vote is right, beside a single branch that comes to its end.
+double share_right(int32_t branches, int32_t budget_tokens, double mean_tokens) {
+  const double ratio = std::pow(budget_tokens / mean_tokens, 3);
+  const double ended = ratio / (1 + ratio);
+  return (1 - ended) * kGuessShare + ended * vote_factor(branches);
 }
 
 // The line through points of growing x, levelled where it would fall; in proportion to x
@@ -78,7 +80,18 @@ AccuracyCurve::AccuracyCurve(std::span<const PackResult> points) {
       ++lengths;
     }
     task.mean_tokens = lengths > 0 ? std::max(task.mean_tokens / lengths, 1.0) : kMeanTokens;
+    add_single_branch(task);
     tasks_.push_back(std::move(task));
+  }
+}
+
+// Where only votes were measured, what one branch would have given follows from the smallest.
+void AccuracyCurve::add_single_branch(Task& task) {
+  const auto& [branches, by_budget] = *task.measured.begin();
+  if (branches == 1) return;
+  for (const auto& [budget, accuracy] : by_budget) {
+    task.measured[1][budget] = accuracy * share_right(1, budget, task.mean_tokens) /
+                               share_right(branches, budget, task.mean_tokens);
   }
 }
 
@@ -89,12 +102,12 @@ double AccuracyCurve::accuracy(int32_t branches, int32_t budget_tokens) const {
   return sum / static_cast<double>(tasks_.size());
 }
 
-double AccuracyCurve::accuracy(const Task& task, int32_t branches, int32_t budget_tokens) const {
+double AccuracyCurve::accuracy(const Task& task, int32_t branches, int32_t budget_tokens) {
   RisingLine by_branches(vote_factor(branches));
   for (const auto& [measured_branches, by_budget] : task.measured) {
-    RisingLine line(budget_factor(budget_tokens, task.mean_tokens));
+    RisingLine line(share_right(measured_branches, budget_tokens, task.mean_tokens));
     for (const auto& [budget, accuracy] : by_budget) {
-      line.add(budget_factor(budget, task.mean_tokens), accuracy);
+      line.add(share_right(measured_branches, budget, task.mean_tokens), accuracy);
     }
     by_branches.add(vote_factor(measured_branches), line.value());
   }

@@ -12,11 +12,13 @@
 
 namespace pith {
 
-// Between measured points the accuracy follows two rules:
-//  - A branch that is cut off guesses, and is right kGuessShare as often. One comes to its
-//    end within b tokens with a chance of b^3 / (b^3 + m^3), where m is the mean length.
-//  - A vote of n branches gains (n - 1)^2 / ((n - 1)^2 + 7) of what one of endlessly many
-//    does: that of two hardly anything.
+// Between measured points the accuracy follows three rules:
+//  - A branch comes to its end within b tokens with a chance of b^3 / (b^3 + m^3), where m is
+//    the mean length of branches.
+//  - One that is cut off guesses. A guess is right kGuessShare as often as a single branch
+//    that comes to its end, and a vote does not make guesses better.
+//  - With branches that come to their end a vote of n gains (n - 1)^2 / ((n - 1)^2 + 7) of
+//    what one of endlessly many does: that of two hardly anything.
 // Beyond the largest point of either kind nothing is gained, and a point that is worse than
 // one with less counts as that one.
 class AccuracyCurve {
@@ -34,7 +36,8 @@ class AccuracyCurve {
     std::map<int32_t, std::map<int32_t, double>> measured;  // by branches, by budget
   };
 
-  double accuracy(const Task& task, int32_t branches, int32_t budget_tokens) const;
+  static void add_single_branch(Task& task);
+  static double accuracy(const Task& task, int32_t branches, int32_t budget_tokens);
 
   std::vector<Task> tasks_;
 };

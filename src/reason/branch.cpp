@@ -115,7 +115,7 @@ double Branch::mean_log_probability() const {
 }
 
 std::string Branch::answer() const {
-  for (const std::string_view part : {answer_part(), std::string_view(text_)}) {
+  for (const std::string_view part : {answer_part(), said()}) {
     if (auto answer = extract_answer(part, plan_->kind)) return *std::move(answer);
   }
   if (slot_tokens_ == 0) return {};
@@ -182,6 +182,7 @@ void Branch::open_answer() {
     closing.remove_prefix(tokenizer_->bytes(ids.front()).size());
     ids = ids.subspan(1);
   }
+  closing_begin_ = text_.size();
   write_text(closing);
   pending_.insert(pending_.end(), ids.begin(), ids.end());
   read_tokens_ = static_cast<int32_t>(ids.size());
@@ -211,9 +212,15 @@ void Branch::finish() {
   phase_ = Phase::finished;
 }
 
+// The text without a closing behind which nothing was said.
+std::string_view Branch::said() const {
+  const bool asked_in_vain = read_tokens_ > 0 && slot_tokens_ == 0;
+  return std::string_view(text_).substr(0, asked_in_vain ? closing_begin_ : text_.size());
+}
+
 // What stands behind the thoughts, if anything does.
 std::string_view Branch::answer_part() const {
-  const std::string_view text = text_;
+  const std::string_view text = said();
   if (plan_->thinking_end.empty()) return text;
   const size_t end = text.rfind(plan_->thinking_end);
   if (end == std::string_view::npos) return text;

@@ -107,7 +107,7 @@ class Branch {
   FinishReason finish_reason() const { return reason_; }
   // Mean of the samples' natural logarithms; 0 without samples.
   double mean_log_probability() const;
-  // What the branch answers; empty when it says nothing that counts as an answer,
+  // What the branch answers, so far; empty when it says nothing that counts as an answer,
   // never empty after a forced answer.
   std::string answer() const;
 
@@ -123,6 +123,7 @@ class Branch {
   void finish();
   bool in_thought() const;
   bool must_be_asked(FinishReason reason) const;
+  std::string_view said() const;
   std::string_view answer_part() const;
 
   const Tokenizer* tokenizer_;
@@ -139,7 +140,8 @@ class Branch {
   double log_probability_ = 0;
   int32_t read_tokens_ = 0;
   // Of the forced answer:
-  size_t slot_begin_ = 0;  // in text_
+  size_t closing_begin_ = 0;  // in text_
+  size_t slot_begin_ = 0;
   int32_t slot_tokens_ = 0;
   int32_t open_braces_ = 1;
   bool slot_escape_ = false;  // the last character was a backslash

@@ -92,8 +92,9 @@ Result<Reply> Conversation::reply(std::vector<ChatMessage>& messages, const Repl
   const BranchPlan plan = limited ? BranchPlan::plain(options.most_tokens, FinishReason::budget)
                                   : BranchPlan::plain(room, FinishReason::context);
   Branch branch(*tokenizer_, plan, next_stream_++);
-  const Status status = decode(*engine_, *tokenizer_, {&branch, 1}, sequence_, *logits_row,
-                               {options.sampling, use.adapter}, observer);
+  const Status status =
+      decode(*engine_, *tokenizer_, {&branch, 1}, sequence_, engine_->logits(*logits_row),
+             {options.sampling, use.adapter}, observer);
   note_cached(prompt, branch.history());
   PITH_TRY_VOID(status);
   reply.decode_s = seconds_since(start) - reply.prefill_s;

@@ -11,7 +11,7 @@ namespace {
 class Decoder {
  public:
   Decoder(Engine& engine, const Tokenizer& tokenizer, std::span<Branch> branches,
-          OwnedSequence& prompt, size_t logits_row, const DecodeOptions& options,
+          OwnedSequence& prompt, std::span<const float> prompt_logits, const DecodeOptions& options,
           DecodeObserver& observer)
       : engine_(engine),
         branches_(branches),
@@ -21,18 +21,18 @@ class Decoder {
         tokenizer_(tokenizer),
         sampler_(tokenizer),
         places_(options.parallel > 0 ? options.parallel : branches.size()),
-        forks_(branches.size()) {
-    const auto logits = engine.logits(logits_row);
-    prompt_logits_.assign(logits.begin(), logits.end());
-  }
+        forks_(branches.size()),
+        prompt_logits_(prompt_logits.begin(), prompt_logits.end()) {}
 
   Status run() {
+    observer_.on_start(branches_.size());
     for (;;) {
       PITH_TRY_VOID(score_ended());  // these make room
       fill_places();
       PITH_TRY_VOID(score_ended());  // a branch may end with its first token
       if (observer_.decided()) stop_all(FinishReason::decided);
       if (!list_work()) return {};
+      if (has_hurried()) continue;
       if (observer_.cancelled()) {
         stop_all(FinishReason::cancelled);
         return {};
@@ -114,14 +114,71 @@ class Decoder {
   void sample(size_t index, std::span<const float> logits) {
     Branch& branch = branches_[index];
     const std::string_view text = sampler_.advance(branch, logits, options_.sampling);
-    observer_.on_token(index, branch, text);
-    if (!branch.finished()) return;
+    written(index, text);
+  }
+
+  void written(size_t index, std::string_view text) {
+    observer_.on_token(index, branches_[index], text);
+    if (!branches_[index].finished()) return;
     --at_work_;
     if (options_.verifier != nullptr) {
       ended_.push_back(index);
     } else {
       let_go(index, std::nullopt);
     }
+  }
+
+  WorkAhead ahead() const {
+    double context = 0;
+    for (size_t i = 0; i < started_; ++i) {
+      if (!branches_[i].finished()) context += engine_.length(sequence(i));
+    }
+    return {static_cast<int32_t>(work_.size()), static_cast<int32_t>(at_work_),
+            context / static_cast<double>(at_work_)};
+  }
+
+  // Does what the observer says of the time. Whether the work ahead is now another.
+  bool has_hurried() {
+    if (has_last_word_) return false;
+    switch (observer_.pace(ahead())) {
+      case Pace::answer:
+        return answer_now();
+      case Pace::stop:
+        stop_but_for_an_answer();
+        return true;
+      case Pace::free:
+        break;
+    }
+    return false;
+  }
+
+  bool answer_now() {
+    bool changed = false;
+    for (size_t i = 0; i < branches_.size(); ++i) {
+      Branch& branch = branches_[i];
+      if (branch.finished() || branch.answering()) continue;
+      if (i < started_) {
+        written(i, branch.answer_now());
+      } else {
+        stop(i, FinishReason::deadline);
+      }
+      changed = true;
+    }
+    started_ = branches_.size();
+    return changed;
+  }
+
+  void stop_but_for_an_answer() {
+    const size_t first = work_.front().branch;
+    has_last_word_ = std::none_of(branches_.begin(), branches_.end(),
+                                  [](const Branch& branch) { return !branch.answer().empty(); });
+    for (size_t i = 0; i < branches_.size(); ++i) {
+      if (!branches_[i].finished() && !(has_last_word_ && i == first)) {
+        stop(i, FinishReason::deadline);
+      }
+    }
+    started_ = branches_.size();
+    if (has_last_word_) written(first, branches_[first].answer_now());
   }
 
   Status score_ended() {
@@ -167,6 +224,7 @@ class Decoder {
   size_t at_work_ = 0;                // those started that are not finished
   std::vector<OwnedSequence> forks_;  // by branch; empty: it writes onto the prompt's
   std::vector<float> prompt_logits_;  // [V]
+  bool has_last_word_ = false;        // a branch is left to answer when the time is up
   std::vector<size_t> ended_;         // branches to be scored
   std::vector<Work> work_;
   std::vector<Row> rows_;
@@ -199,9 +257,9 @@ Result<size_t> read_prompt(Engine& engine, SequenceId sequence, std::span<const 
 }
 
 Status decode(Engine& engine, const Tokenizer& tokenizer, std::span<Branch> branches,
-              OwnedSequence& prompt, size_t logits_row, const DecodeOptions& options,
-              DecodeObserver& observer) {
-  return Decoder(engine, tokenizer, branches, prompt, logits_row, options, observer).run();
+              OwnedSequence& prompt, std::span<const float> prompt_logits,
+              const DecodeOptions& options, DecodeObserver& observer) {
+  return Decoder(engine, tokenizer, branches, prompt, prompt_logits, options, observer).run();
 }
 
 }  // namespace pith

@@ -48,12 +48,28 @@ class OwnedSequence {
   SequenceId id_ = -1;
 };
 
+// What the next step does.
+struct WorkAhead {
+  int32_t rows = 0;
+  int32_t branches = 0;       // at work
+  double context_tokens = 0;  // that a branch holds, in the mean
+};
+
+// What the time allows.
+enum class Pace {
+  free,    // all
+  answer,  // no more thinking: branches that think must answer, and no other starts
+  stop,    // no further step
+};
+
 // Told of what happens while a prompt is read and branches are decoded, on the
 // calling thread. Override what is of interest; keep it quick.
 class DecodeObserver {
  public:
   virtual ~DecodeObserver() = default;
   virtual void on_prefill(int32_t /*done_tokens*/, int32_t /*prompt_tokens*/) {}
+  // Before the first token: so many branches will be decoded.
+  virtual void on_start(size_t /*branches*/) {}
   // `text` is what became complete, often empty; the branch has been updated.
   virtual void on_token(size_t /*index*/, const Branch& /*branch*/, std::string_view /*text*/) {}
   // `verifier_score` is none where no verifier is asked, or where it could not be.
@@ -63,6 +79,8 @@ class DecodeObserver {
   virtual bool cancelled() { return false; }
   // Asked before every step: true ends them too, as what the finished ones say is enough.
   virtual bool decided() { return false; }
+  // Asked before every step, so that a deadline can be kept.
+  virtual Pace pace(const WorkAhead& /*ahead*/) { return Pace::free; }
 };
 
 // Reads `tokens` onto the sequence in steps of the engine's size. Returns the row
@@ -82,15 +100,17 @@ struct DecodeOptions {
 };
 
 // Runs all branches to their ends, in their order: one that finishes hands its place to
-// the next. `prompt` holds what all have in common, and the engine's last step has, at
-// `logits_row`, the logits after it. Every branch writes onto a fork of its own, which is
+// the next. `prompt` holds what all have in common, `prompt_logits` [V] are the logits after
+// it; they are copied. Every branch writes onto a fork of its own, which is
 // released as it finishes, but for the last to start, which writes onto `prompt` itself.
 // Branches that the KV cache has no room for end with `context`, the last ones first, and
-// their places are not filled again. In the end all branches are finished, those too that
+// their places are not filled again. With Pace::stop they end with `deadline`, as they stand;
+// only where no branch has said anything that counts as an answer, the first at work gives
+// its own, in as many steps as that takes. In the end all branches are finished, those too that
 // never started.
 // Errors: those of Engine::step but `exhausted`; the branches then stand as they were.
 Status decode(Engine& engine, const Tokenizer& tokenizer, std::span<Branch> branches,
-              OwnedSequence& prompt, size_t logits_row, const DecodeOptions& options,
-              DecodeObserver& observer);
+              OwnedSequence& prompt, std::span<const float> prompt_logits,
+              const DecodeOptions& options, DecodeObserver& observer);
 
 }  // namespace pith

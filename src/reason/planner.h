@@ -10,8 +10,8 @@
 namespace pith {
 
 // Sampled tokens of a forced answer that are waited for: numbers and short formulas take
-// fewer. One that is longer is cut short when the time is up.
-inline constexpr int32_t kPlannedAnswerTokens = 16;
+// fewer. One that is longer is cut off when the time is up.
+inline constexpr int32_t kPlannedAnswerTokens = 10;
 
 // Plans leave this share of the time free: steps do not all take the same time.
 inline constexpr double kPlanReserve = 0.05;

@@ -68,12 +68,16 @@ std::vector<AnswerGroup> take_vote(std::span<Ballot> ballots,
 class Watch : public DecodeObserver {
  public:
   Watch(DecodeObserver& next, const SelfConsistencyOptions& options, Clock::time_point start)
-      : results(static_cast<size_t>(options.branches)),
-        next_(next),
-        options_(options),
-        start_(start) {}
+      : next_(next), options_(options), start_(start) {}
 
-  void on_prefill(int32_t done, int32_t total) override { next_.on_prefill(done, total); }
+  void on_prefill(int32_t done, int32_t total) override {
+    if (keeper) keeper->on_prefill(done);
+    next_.on_prefill(done, total);
+  }
+  void on_start(size_t branches) override {
+    results.resize(branches);
+    next_.on_start(branches);
+  }
   void on_token(size_t index, const Branch& branch, std::string_view text) override {
     if (first_token_s == 0) first_token_s = seconds_since(start_);
     next_.on_token(index, branch, text);
@@ -88,7 +92,9 @@ class Watch : public DecodeObserver {
   }
   bool cancelled() override { return next_.cancelled(); }
   bool decided() override { return decided_ || next_.decided(); }
+  Pace pace(const WorkAhead& ahead) override { return keeper ? keeper->pace(ahead) : Pace::free; }
 
+  std::optional<DeadlineKeeper> keeper;  // where there is a deadline
   double first_token_s = 0;
   std::vector<BranchResult> results;  // by branch
 
@@ -96,7 +102,7 @@ class Watch : public DecodeObserver {
   bool stops_early() const { return options_.stop_when_decided || options_.stop_at.has_value(); }
 
   bool is_enough(std::span<const AnswerGroup> groups) const {
-    const size_t open = static_cast<size_t>(options_.branches) - ballots_.size();
+    const size_t open = results.size() - ballots_.size();
     if (options_.stop_when_decided && vote_is_decided(groups, open)) return true;
     return options_.stop_at && leader_probability(groups) >= *options_.stop_at;
   }
@@ -149,6 +155,24 @@ Result<BranchPlan> make_plan(const Engine& engine, const Tokenizer& tokenizer, s
     plan.limit = FinishReason::context;
   }
   return plan;
+}
+
+PlanLimits limits_of(const BranchPlan& plan, const SelfConsistencyOptions& options,
+                     int32_t prompt_tokens) {
+  PlanLimits limits;
+  limits.most_branches = options.branches;
+  limits.most_budget_tokens = plan.budget_tokens;
+  limits.parallel = options.parallel;
+  limits.prompt_tokens = prompt_tokens;
+  limits.closing_tokens = plan.allowance_tokens() - kForcedAnswerTokens;
+  limits.scoring_tokens = verifier_tokens(options);
+  return limits;
+}
+
+AccuracyCurve curve_of(const SelfConsistencyOptions& options, bool thinking) {
+  return AccuracyCurve(results_for(options.deadline->results,
+                                   think_mode_name(thinking ? ThinkMode::on : ThinkMode::off),
+                                   vote_rule_name(options.vote)));
 }
 
 void vote(SelfConsistencyResult& result, const SelfConsistencyOptions& options) {
@@ -253,6 +277,7 @@ Result<SelfConsistencyResult> self_consistency(Engine& engine, const Tokenizer& 
 
   const auto start = Clock::now();
   Watch watch(observer, options, start);
+  if (options.deadline) watch.keeper.emplace(*options.deadline, engine);
   SelfConsistencyResult result;
 
   OwnedSequence sequence(engine);
@@ -260,17 +285,35 @@ Result<SelfConsistencyResult> self_consistency(Engine& engine, const Tokenizer& 
   result.prefill_s = seconds_since(start);
   result.route = read.route;
   const bool thinking = read.route.thinking;
+  const auto last_logits = engine.logits(read.logits_row);
+  const std::vector<float> prompt_logits(last_logits.begin(), last_logits.end());
   result.prompt_tokens = static_cast<int32_t>(routed.tokens(thinking).size());
-  PITH_TRY(const BranchPlan plan, make_plan(engine, tokenizer, routed.tokens(thinking).size(),
-                                            options, budget_of(options, thinking)));
+  PITH_TRY(BranchPlan plan, make_plan(engine, tokenizer, routed.tokens(thinking).size(), options,
+                                      budget_of(options, thinking)));
+
+  const AdapterId adapter = thinking ? options.adapter.adapter : kNoAdapter;
+  int32_t count = options.branches;
+  if (watch.keeper) {
+    PITH_TRY(result.plan,
+             watch.keeper->plan(engine, sequence, routed.tokens(thinking).back(), adapter,
+                                limits_of(plan, options, result.prompt_tokens),
+                                curve_of(options, thinking), watch));
+    count = result.plan->branches;
+    if (result.plan->budget_tokens < plan.budget_tokens) {
+      plan.budget_tokens = result.plan->budget_tokens;
+      plan.limit = FinishReason::deadline;
+    }
+  }
+  SamplingOptions sampling = options.sampling;
+  if (count == 1) sampling.temperature = options.lone_temperature.value_or(sampling.temperature);
 
   std::vector<Branch> branches;
-  for (int32_t i = 0; i < options.branches; ++i) {
+  for (int32_t i = 0; i < count; ++i) {
     branches.emplace_back(tokenizer, plan, options.first_stream + static_cast<uint64_t>(i));
   }
-  const DecodeOptions how{options.sampling, thinking ? options.adapter.adapter : kNoAdapter,
-                          static_cast<size_t>(at_once(options)), options.verifier};
-  PITH_TRY_VOID(decode(engine, tokenizer, branches, sequence, read.logits_row, how, watch));
+  const DecodeOptions how{sampling, adapter, static_cast<size_t>(at_once(options)),
+                          options.verifier};
+  PITH_TRY_VOID(decode(engine, tokenizer, branches, sequence, prompt_logits, how, watch));
   result.total_s = seconds_since(start);
   result.decode_s = result.total_s - result.prefill_s;
   result.first_token_s = watch.first_token_s;

@@ -16,6 +16,7 @@
 #include "reason/branch.h"
 #include "reason/branch_confidence.h"
 #include "reason/calibration.h"
+#include "reason/deadline.h"
 #include "reason/decode.h"
 #include "reason/route.h"
 #include "reason/vote.h"
@@ -40,7 +41,9 @@ struct SelfConsistencyOptions {
   // The same where it does not think; none: no other.
   std::optional<int32_t> direct_budget_tokens;
   AnswerKind kind = AnswerKind::number;
-  SamplingOptions sampling;   // temperature 0 makes all branches the same
+  SamplingOptions sampling;  // temperature 0 makes all branches the same
+  // What the temperature of a branch is that runs alone, by plan too; none: the same.
+  std::optional<float> lone_temperature;
   uint64_t first_stream = 0;  // branch i draws from stream first_stream + i
   std::string thinking_end;   // what closes the family's thoughts; empty: it has none
   RouteOptions route;         // whether the model thinks
@@ -57,6 +60,9 @@ struct SelfConsistencyOptions {
   // Ends them too once leader_probability() is this or more, above 0.5 and below 1.
   std::optional<double> stop_at;
   std::optional<Calibration> calibration;  // of the vote's agreement
+  // Until when there must be an answer; `branches` and the budget are then the most that a
+  // plan may take.
+  std::optional<Deadline> deadline;
 };
 
 struct BranchResult {
@@ -82,6 +88,7 @@ std::string_view confidence_kind_name(ConfidenceKind kind);
 
 struct SelfConsistencyResult {
   Route route;
+  std::optional<TimePlan> plan;  // of a deadline
   int32_t prompt_tokens = 0;
   int32_t completion_tokens = 0;  // of all branches
   std::vector<BranchResult> branches;
@@ -116,10 +123,14 @@ int64_t kv_tokens_needed(const Tokenizer& tokenizer, int32_t prompt_tokens,
 // budget_tokens + BranchPlan::allowance_tokens() tokens; where the context leaves
 // less, it must answer earlier, and its finish reason is `context`.
 //
+// With a deadline the branches and their budget are planned once the prompt has been read,
+// and what still thinks when the time runs out must answer: the finish reason is then
+// `deadline`. One answer there always is; if the time does not suffice for any, it comes late.
+//
 // All sequences are released, whatever happens. A cancel while branches decode is no
 // error: they end as they stand. Errors: usage (an option out of range, an empty
 // prompt, a vote by a verifier that is not there), those of read_routed(), exhausted (the
-// context has no room for the prompt and an answer), cancelled (while the prompt was read).
+// context has no room for the prompt and an answer), cancelled (before the first token).
 Result<SelfConsistencyResult> self_consistency(Engine& engine, const Tokenizer& tokenizer,
                                                std::span<const TokenId> prompt,
                                                const SelfConsistencyOptions& options,

@@ -281,6 +281,57 @@ class AskStopsEarly(AskTest):
         self.assert_fails(self.ask("--stop-at", 0.9, "--all-branches", "x"), 2, "--all-branches")
 
 
+class AskDeadline(AskTest):
+    """What it says and does; no test here depends on how fast the machine is."""
+
+    def test_much_time_is_no_limit(self):
+        options = ["-n", 3, "--budget", 30, "--all-branches", "2+2?"]
+        free = self.answers(*options)
+        timed = self.answers("--deadline", 100_000, *options)
+        self.assertIsNone(free.pop("deadline"))
+        deadline = timed.pop("deadline")
+        self.assertEqual(free, timed)
+        self.assertEqual((deadline["branches"], deadline["budget_tokens"]), (3, 30))
+        self.assertEqual((deadline["deadline_s"], deadline["kept"]), (100_000, True))
+        self.assertGreater(deadline["elapsed_s"], 0)
+        self.assertGreater(deadline["planned_s"], 0)
+        self.assertTrue(0 < deadline["accuracy"] < 1)
+
+    def test_no_time_still_gives_an_answer(self):
+        result = self.answers("--deadline", 0.01, "-n", 3, "2+2?")
+        self.assertTrue(result["answer"])
+        self.assertEqual(len(result["branches"]), 1)
+        self.assertEqual(result["branches"][0]["finish_reason"], "deadline")
+        deadline = result["deadline"]
+        self.assertEqual((deadline["branches"], deadline["budget_tokens"]), (1, 1))
+        self.assertEqual(deadline["kept"], deadline["elapsed_s"] <= 1.05 * 0.01)
+        # One branch is asked at temperature 0, whoever decided that it is one.
+        self.assertEqual(result["text"], self.answers("-n", 1, "--budget", 1, "2+2?")["text"])
+
+    def test_endless_work_ends_with_an_answer(self):
+        # The model would go on for longer than any test may take.
+        model = self.endless_model()
+        arguments = [*ENDLESS, "--budget", 150_000, "-n", 2, "--deadline", 2, MESSAGE]
+        result = self.json("ask", "-m", model, *arguments)
+        self.assertTrue(result["answer"])
+        for branch in result["branches"]:
+            self.assertEqual(branch["finish_reason"], "deadline")
+
+    def test_text(self):
+        self.assertRegex(
+            self.ask("--deadline", 100_000, "-n", 2, "--budget", 9, "2+2?").out,
+            r"\ndeadline 100000 s: answered in \d+\.\d s; planned: 2 branches, 9 tokens\n",
+        )
+        self.assertRegex(
+            self.ask("--deadline", 0.01, "2+2?").out,
+            r"\ndeadline 0\.01 s: (missed, )?answered in \d+\.\d s; planned: 1 branch, 1 tokens\n",
+        )
+
+    def test_deadlines_that_are_none(self):
+        for value in ("0", "-1", "x", "nan", "1e9"):
+            self.assert_fails(self.ask("--deadline", value, "x"), 2, "is not a number from")
+
+
 class AskInterrupted(AskTest):
     def endless(self, *arguments):
         model = self.endless_model()

@@ -71,6 +71,18 @@ class AskWithPack(PackTest):
         longer = self.ask("--think", "on", "--budget", 1000)["usage"]["prompt_tokens"]
         self.assertEqual(longer, self.ask("--think", "on")["usage"]["prompt_tokens"] + 2)
 
+    def test_deadlines_go_by_what_was_measured(self):
+        results = [
+            {"task": "x", "mode": mode, "vote": "verifier", "branches": branches,
+             "budget_tokens": 24, "questions": 9, "accuracy": accuracy}
+            for mode, branches, accuracy in (("on", 1, 0.5), ("on", 2, 0.8), ("on", 4, 0.7), ("off", 4, 0.9))
+        ]  # fmt: skip
+        pack = self.change(results=results)
+        result = self.ask("--think", "on", "--deadline", 100_000, pack=pack)
+        self.assertEqual((len(result["branches"]), result["deadline"]["accuracy"]), (2, 0.8))
+        self.assertEqual(result["branches"], self.ask("--think", "on", "-n", 2)["branches"])
+        self.assertTrue(self.ask("--deadline", 0.01, pack=pack)["answer"])
+
     def test_text(self):
         out = self.pith("ask", "-m", self.tiny_model(), "--pack", self.tiny_pack(), *QUESTION).out
         self.assertRegex(out, r"\n(with|without) reasoning: the switcher gives [01]\.\d\d that ")

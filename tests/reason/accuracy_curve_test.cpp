@@ -68,6 +68,7 @@ TEST(AccuracyCurve, TheDefaultIsThatOfTheDefaultModel) {
   EXPECT_NEAR(curve.accuracy(1, 1024), 0.54, 0.005);
   // One branch that comes to its end is better than many that do not.
   EXPECT_GT(curve.accuracy(1, 300), curve.accuracy(8, 100));
+  EXPECT_GT(curve.accuracy(1, 80), curve.accuracy(8, 30));
 }
 
 TEST(AccuracyCurve, NeverFalls) {

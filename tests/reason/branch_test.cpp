@@ -194,6 +194,18 @@ TEST_F(BranchTest, ABranchThatThinksCanBeMadeToAnswerNow) {
   EXPECT_EQ(branch.answer(), "18");
 }
 
+TEST_F(BranchTest, AClosingWithNothingBehindItIsNoAnswer) {
+  const BranchPlan plan = this->plan(1000);
+  for (const std::string said : {"", "5"}) {
+    Branch branch(tokenizer_, plan, 0);
+    write(branch, "So " + said);
+    branch.answer_now();
+    EXPECT_EQ(branch.answer(), said);
+    branch.stop(FinishReason::deadline);
+    EXPECT_EQ(branch.answer(), said);
+  }
+}
+
 TEST_F(BranchTest, ABranchThatHasBoxedItsAnswerEndsWhenItMustAnswerNow) {
   const BranchPlan plan = this->plan(1000);
   Branch branch(tokenizer_, plan, 0);
