@@ -203,10 +203,9 @@ class Scheduler {
     std::vector<FinishedBranch> branches;
     for (Running& running : running_) {
       if (!running.branch.finished()) continue;
-      const TokenId last = running.branch.history().back();
       finished.push_back(&running);
-      branches.push_back({running.sequence.id(), last, tokenizer_.ends_generation(last),
-                          adapter(running.job, running.route).adapter});
+      branches.push_back(finished_branch(running.branch, running.sequence.id(), tokenizer_,
+                                         adapter(running.job, running.route).adapter));
     }
     if (finished.empty()) return {};
     PITH_TRY(const auto scores, score_branches(engine_, *verifier_, branches));

@@ -185,8 +185,8 @@ class Decoder {
     if (ended_.empty()) return {};
     std::vector<FinishedBranch> ended;
     for (const size_t index : ended_) {
-      const TokenId last = branches_[index].history().back();
-      ended.push_back({sequence(index), last, tokenizer_.ends_generation(last), options_.adapter});
+      ended.push_back(
+          finished_branch(branches_[index], sequence(index), tokenizer_, options_.adapter));
     }
     PITH_TRY(const auto scores, score_branches(engine_, *options_.verifier, ended));
     for (size_t i = 0; i < ended_.size(); ++i) let_go(ended_[i], scores[i]);

@@ -95,6 +95,12 @@ Status write_verifier_head(const LinearHead& head, const std::string& path,
   return write_linear_heads(path, heads, precision);
 }
 
+FinishedBranch finished_branch(const Branch& branch, SequenceId sequence,
+                               const Tokenizer& tokenizer, AdapterId writer) {
+  const TokenId last = branch.history().back();
+  return {sequence, last, tokenizer.ends_generation(last), writer};
+}
+
 Result<std::vector<std::optional<double>>> score_branches(
     Engine& engine, const Verifier& verifier, std::span<const FinishedBranch> branches) {
   Scoring scoring(engine, verifier, branches);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "engine/engine.h"
+#include "reason/branch.h"
 #include "reason/linear_head.h"
 #include "text/tokenizer.h"
 
@@ -43,6 +44,10 @@ struct FinishedBranch {
   bool ended_turn = false;        // last_token ends the turn: it is no text
   AdapterId writer = kNoAdapter;  // of the branch
 };
+
+// `branch`, which came to its end by itself on `sequence`, `writer` having processed it.
+FinishedBranch finished_branch(const Branch& branch, SequenceId sequence,
+                               const Tokenizer& tokenizer, AdapterId writer);
 
 // One score from 0 to 1 for each branch, in as few steps as the engine's size allows: the
 // rows of all branches go through together. The sequences grow by what was read. A branch
