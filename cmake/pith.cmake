@@ -53,23 +53,37 @@ function(pith_cold target)
   endif()
 endfunction()
 
-# pith_test(NAME SOURCES a.cpp ... DEPENDS pith_base ... [LABELS model]): a GoogleTest
-# binary, each of its tests known to CTest. The label "model" marks tests that need
-# the real models of the store (`./check` fetches them).
+# pith_test(NAME SOURCES a.cpp ... DEPENDS pith_base ... [LABELS model] [OPTIMISED]): the
+# GoogleTest binary NAME_test, usually all tests of a folder. CTest runs it in a few parts,
+# NAME.1 and so on, as starting a process takes longer than most tests. The label "model"
+# marks tests that need the real models of the store (`./check` fetches them); OPTIMISED
+# those that compute much by themselves.
 set(PITH_TEST_DEFINITIONS PITH_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
+set(PITH_TEST_PARTS 4)
 function(pith_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
-  add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE pith_flags ${ARG_DEPENDS} GTest::gtest GTest::gtest_main)
-  target_compile_definitions(${name} PRIVATE ${PITH_TEST_DEFINITIONS})
-  target_precompile_headers(${name} REUSE_FROM pith_test_headers)
+  cmake_parse_arguments(ARG "OPTIMISED" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  set(binary ${name}_test)
+  add_executable(${binary} ${ARG_SOURCES})
+  target_link_libraries(${binary} PRIVATE pith_flags ${ARG_DEPENDS} GTest::gtest GTest::gtest_main)
+  target_include_directories(${binary} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_compile_definitions(${binary} PRIVATE ${PITH_TEST_DEFINITIONS})
+  pith_unity(${binary})
+  if(NOT ARG_OPTIMISED)
+    target_precompile_headers(${binary} REUSE_FROM pith_test_headers)
+    pith_cold(${binary})
+  endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # With a compiled header GCC 12 shows the warnings of its bug 105651 from inside of
     # the standard library.
-    target_compile_options(${name} PRIVATE -Wno-array-bounds)
+    target_compile_options(${binary} PRIVATE -Wno-array-bounds)
   endif()
-  include(GoogleTest)
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}")
+  math(EXPR last "${PITH_TEST_PARTS} - 1")
+  foreach(part RANGE ${last})
+    math(EXPR number "${part} + 1")
+    add_test(NAME ${name}.${number} COMMAND ${binary} --gtest_brief=1)
+    set_tests_properties(${name}.${number} PROPERTIES LABELS "${ARG_LABELS}"
+      ENVIRONMENT "GTEST_TOTAL_SHARDS=${PITH_TEST_PARTS};GTEST_SHARD_INDEX=${part}")
+  endforeach()
 endfunction()
 
 # pith_python_test(NAME.py [LABELS model] [ENVIRONMENT A=1 ...]): a script of unittest cases about the pith

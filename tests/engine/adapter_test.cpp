@@ -44,13 +44,13 @@ std::vector<float> read(Engine& engine, const Text& text, size_t chunk) {
   return last;
 }
 
-struct Case {
+struct AdapterCase {
   const char* model;
   DType type;
   AdapterPrecision precision;
 };
 
-class Adapters : public ::testing::TestWithParam<Case> {
+class Adapters : public ::testing::TestWithParam<AdapterCase> {
  protected:
   TinyEngine engine(int threads) {
     TinySpec spec = tiny_spec(GetParam().model);
@@ -84,6 +84,7 @@ TEST_P(Adapters, MixedStepsEqualSeparateRuns) {
   constexpr size_t kBranches = 6;
   constexpr size_t kSteps = 40;
   const auto prompt = some_tokens(50, 2);
+  const TinyEngine single = engine(1);
   for (const int threads : {1, 3}) {
     const TinyEngine mixed = engine(threads);
     const AdapterId adapters[kBranches] = {a_, kNoAdapter, b_, a_, b_, kNoAdapter};
@@ -98,7 +99,6 @@ TEST_P(Adapters, MixedStepsEqualSeparateRuns) {
       must(mixed->step(rows));
     }
     for (size_t b = 0; b < kBranches; ++b) {
-      const TinyEngine single = engine(1);
       Text text = with_adapter(prompt, kNoAdapter);
       const Text more = with_adapter(some_tokens(kSteps, 10 + b), adapters[b]);
       text.insert(text.end(), more.begin(), more.end());
@@ -123,13 +123,14 @@ TEST_P(Adapters, AnyChunksOfATextThatChangesItsAdapter) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Adapters,
-                         ::testing::Values(Case{"qwen2", DType::f32, AdapterPrecision::f32},
-                                           Case{"llama3", DType::f32, AdapterPrecision::f16},
-                                           Case{"qwen3", DType::q4_k, AdapterPrecision::int8},
-                                           Case{"qwen2-tied", DType::q8_0, AdapterPrecision::int4},
-                                           Case{"llama3", DType::q6_k, AdapterPrecision::f16}),
-                         [](const auto& run) { return "Case" + std::to_string(run.index); });
+INSTANTIATE_TEST_SUITE_P(
+    Models, Adapters,
+    ::testing::Values(AdapterCase{"qwen2", DType::f32, AdapterPrecision::f32},
+                      AdapterCase{"llama3", DType::f32, AdapterPrecision::f16},
+                      AdapterCase{"qwen3", DType::q4_k, AdapterPrecision::int8},
+                      AdapterCase{"qwen2-tied", DType::q8_0, AdapterPrecision::int4},
+                      AdapterCase{"llama3", DType::q6_k, AdapterPrecision::f16}),
+    [](const auto& run) { return "AdapterCase" + std::to_string(run.index); });
 
 // What the engine takes to switch the adapter on: the new tokens, and no others.
 TEST(AdapterSwitch, ReadsNothingAgain) {

@@ -6,13 +6,38 @@
 
 namespace pith::testing {
 
+namespace {
+
+// A model, and the file's bytes that it borrows.
+struct LoadedFile {
+  std::vector<uint8_t> bytes;
+  std::shared_ptr<const Model> model;
+};
+
+LoadedFile load(const TinySpec& spec, ThreadPool& pool) {
+  LoadedFile loaded;
+  loaded.bytes = tiny_model(spec).bytes();
+  auto file = GgufFile::parse(loaded.bytes, spec.name).value();
+  loaded.model = Model::load(std::make_shared<const GgufFile>(std::move(file)), pool).value();
+  return loaded;
+}
+
+// Made once for each spec, and instruction set as weights are packed for one.
+std::shared_ptr<const Model> shared_model(const TinySpec& spec, ThreadPool& pool) {
+  static std::vector<std::pair<std::pair<TinySpec, Isa>, LoadedFile>> models;
+  const std::pair key(spec, chosen_isa().value());
+  for (const auto& [known, loaded] : models) {
+    if (known == key) return loaded.model;
+  }
+  return models.emplace_back(key, load(spec, pool)).second.model;
+}
+
+}  // namespace
+
 TinyEngine make_engine(const TinySpec& spec, int threads, const EngineOptions& options) {
   TinyEngine tiny;
-  tiny.bytes = tiny_model(spec).bytes();
   tiny.pool = std::make_unique<ThreadPool>(threads);
-  auto file = GgufFile::parse(tiny.bytes, spec.name).value();
-  auto model = Model::load(std::make_shared<const GgufFile>(std::move(file)), *tiny.pool).value();
-  tiny.engine = Engine::create(std::move(model), *tiny.pool, options).value();
+  tiny.engine = Engine::create(shared_model(spec, *tiny.pool), *tiny.pool, options).value();
   return tiny;
 }
 

@@ -13,7 +13,6 @@
 namespace pith::testing {
 
 struct TinyEngine {
-  std::vector<uint8_t> bytes;  // of the model file
   std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<Engine> engine;
 
@@ -21,7 +20,8 @@ struct TinyEngine {
   Engine& operator*() const { return *engine; }
 };
 
-// Fails the test when the engine cannot be made.
+// An engine of its own on a model that all engines of the same spec share. Fails the test
+// when it cannot be made.
 TinyEngine make_engine(const TinySpec& spec, int threads = 1, const EngineOptions& options = {});
 
 // Makes the kernels of one instruction set the chosen ones for a test.

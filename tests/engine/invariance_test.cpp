@@ -13,13 +13,13 @@ using testing::make_engine;
 using testing::must;
 using testing::some_tokens;
 
-struct Case {
+struct InvarianceCase {
   std::string model;
   DType type;
   KvType kv;
 };
 
-class Invariance : public ::testing::TestWithParam<Case> {
+class Invariance : public ::testing::TestWithParam<InvarianceCase> {
  protected:
   TinySpec spec() const {
     TinySpec spec = tiny_spec(GetParam().model);
@@ -68,8 +68,8 @@ TEST_P(Invariance, BranchesEqualSingleRuns) {
     must(engine->step(rows));
     for (size_t b = 0; b < kBranches; ++b) last[b] = copy_logits(*engine, b);
   }
+  const auto single = make_engine(spec(), 1, options(1));
   for (size_t b = 0; b < kBranches; ++b) {
-    auto single = make_engine(spec(), 1, options(1));
     auto tokens = prompt;
     const auto more = some_tokens(kSteps, 10 + b);
     tokens.insert(tokens.end(), more.begin(), more.end());
@@ -115,13 +115,13 @@ TEST_P(Invariance, HiddenStatesToo) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Invariance,
-                         ::testing::Values(Case{"qwen2", DType::f32, KvType::f16},
-                                           Case{"qwen2", DType::f32, KvType::int16},
-                                           Case{"llama3", DType::f32, KvType::int8},
-                                           Case{"qwen3", DType::q4_k, KvType::f16},
-                                           Case{"qwen2", DType::q6_k, KvType::int8},
-                                           Case{"qwen2-tied", DType::q8_0, KvType::f32},
-                                           Case{"llama3", DType::q4_0, KvType::int16}),
+                         ::testing::Values(InvarianceCase{"qwen2", DType::f32, KvType::f16},
+                                           InvarianceCase{"qwen2", DType::f32, KvType::int16},
+                                           InvarianceCase{"llama3", DType::f32, KvType::int8},
+                                           InvarianceCase{"qwen3", DType::q4_k, KvType::f16},
+                                           InvarianceCase{"qwen2", DType::q6_k, KvType::int8},
+                                           InvarianceCase{"qwen2-tied", DType::q8_0, KvType::f32},
+                                           InvarianceCase{"llama3", DType::q4_0, KvType::int16}),
                          [](const auto& run) {
                            std::string name = run.param.model + "_" +
                                               std::string(dtype_info(run.param.type).name) + "_kv" +

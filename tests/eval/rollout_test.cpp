@@ -13,7 +13,7 @@ namespace {
 
 using testing::TinyReasoner;
 
-class Collector : public RolloutObserver {
+class RolloutCollector : public RolloutObserver {
  public:
   Status on_rollout(const Rollout& rollout) override {
     texts[{rollout.question.index, rollout.sample}] = rollout.branch.text();
@@ -42,13 +42,13 @@ class RolloutTest : public ::testing::Test {
                                               &tiny.engine.engine->model());
     return {shared, tiny.engine.pool.get(), &tiny.tokenizer, ChatTemplate::chatml, nullptr};
   }
-  Collector draw(const std::set<SampleKey>& done = {}) {
-    Collector collector;
+  RolloutCollector draw(const std::set<SampleKey>& done = {}) {
+    RolloutCollector collector;
     testing::must(draw_rollouts(model(), questions, options, done, collector));
     return collector;
   }
   Error error() {
-    Collector collector;
+    RolloutCollector collector;
     const Status status = draw_rollouts(model(), questions, options, {}, collector);
     return status ? Error{ErrorCode::io, "no error"} : status.error();
   }
@@ -60,7 +60,7 @@ class RolloutTest : public ::testing::Test {
 
 TEST_F(RolloutTest, DrawsAllSamplesAndTheGreedyOne) {
   options.greedy = true;
-  const Collector collector = draw();
+  const RolloutCollector collector = draw();
   EXPECT_EQ(collector.texts.size(), static_cast<size_t>(count_samples(questions, options)));
   EXPECT_EQ(collector.texts.size(), 12u);
   EXPECT_TRUE(collector.texts.contains({4, kGreedySample}));
@@ -68,7 +68,7 @@ TEST_F(RolloutTest, DrawsAllSamplesAndTheGreedyOne) {
 }
 
 TEST_F(RolloutTest, SampleDependsOnItsQuestionAndNumberAlone) {
-  const Collector all = draw();
+  const RolloutCollector all = draw();
   options.samples = 2;
   options.greedy = true;
   options.parallel = 1;
@@ -80,9 +80,9 @@ TEST_F(RolloutTest, SampleDependsOnItsQuestionAndNumberAlone) {
 }
 
 TEST_F(RolloutTest, LeavesOutWhatIsDone) {
-  const Collector all = draw();
+  const RolloutCollector all = draw();
   const std::set<SampleKey> done = {{0, 0}, {0, 1}, {0, 2}, {4, 1}};
-  const Collector rest = draw(done);
+  const RolloutCollector rest = draw(done);
   EXPECT_EQ(rest.texts.size(), 5u);
   for (const auto& [key, text] : rest.texts) {
     EXPECT_FALSE(done.contains(key));
@@ -91,13 +91,13 @@ TEST_F(RolloutTest, LeavesOutWhatIsDone) {
 }
 
 TEST_F(RolloutTest, SeedChangesTheSamples) {
-  const Collector first = draw();
+  const RolloutCollector first = draw();
   options.sampling.seed = 1;
   EXPECT_NE(draw().texts, first.texts);
 }
 
 TEST_F(RolloutTest, SystemPromptSaysWhatIsWanted) {
-  const Collector collector = draw();
+  const RolloutCollector collector = draw();
   EXPECT_NE(collector.prompts.at(1).find("the letter of your final answer"), std::string::npos);
   EXPECT_NE(collector.prompts.at(4).find("Yes or No"), std::string::npos);
   options.system = "Be brief.";

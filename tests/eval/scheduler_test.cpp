@@ -22,7 +22,7 @@ struct Drawn {
 };
 using Samples = std::map<std::pair<size_t, size_t>, Drawn>;
 
-class Collector : public ScheduleObserver {
+class SampleCollector : public ScheduleObserver {
  public:
   Status on_sample(size_t job, size_t sample, const Branch& branch,
                    const SampleFacts& facts) override {
@@ -80,7 +80,7 @@ TEST_F(SchedulerTest, SamplesAreTheSameWhateverRunsBeside) {
   Samples expected;
   for (const int32_t parallel : {1, 3, 16}) {
     const TinyReasoner tiny(options_for(jobs, parallel), parallel == 16 ? 2 : 1);
-    Collector collector;
+    SampleCollector collector;
     testing::must(run_schedule(*tiny.engine, tiny.tokenizer, jobs, parallel, collector));
     EXPECT_EQ(collector.samples.size(), wanted);
     if (parallel == 1) expected = collector.samples;
@@ -92,7 +92,7 @@ TEST_F(SchedulerTest, SamplesAreTheSameWhateverRunsBeside) {
 TEST_F(SchedulerTest, SamplesAreThoseOfSelfConsistency) {
   const TinyReasoner tiny;
   add_jobs(tiny.tokenizer, 24, /*force_answer=*/true);
-  Collector collector;
+  SampleCollector collector;
   testing::must(run_schedule(*tiny.engine, tiny.tokenizer, jobs, 5, collector));
   SelfConsistencyOptions options;
   options.branches = static_cast<int32_t>(jobs[3].samples.size());
@@ -110,7 +110,7 @@ TEST_F(SchedulerTest, SamplesAreThoseOfSelfConsistency) {
 TEST_F(SchedulerTest, StreamsDiffer) {
   const TinyReasoner tiny;
   add_jobs(tiny.tokenizer, 24, /*force_answer=*/false);
-  Collector collector;
+  SampleCollector collector;
   testing::must(run_schedule(*tiny.engine, tiny.tokenizer, jobs, 8, collector));
   EXPECT_NE((collector.samples[{3, 0}]), (collector.samples[{3, 1}]));
 }
@@ -118,7 +118,7 @@ TEST_F(SchedulerTest, StreamsDiffer) {
 TEST_F(SchedulerTest, ErrorOfTheObserverEndsIt) {
   const TinyReasoner tiny;
   add_jobs(tiny.tokenizer, 8, /*force_answer=*/false);
-  Collector collector;
+  SampleCollector collector;
   collector.fail_at = 3;
   const Status status = run_schedule(*tiny.engine, tiny.tokenizer, jobs, 4, collector);
   ASSERT_FALSE(status);
@@ -129,7 +129,7 @@ TEST_F(SchedulerTest, ErrorOfTheObserverEndsIt) {
 TEST_F(SchedulerTest, CanBeCancelled) {
   const TinyReasoner tiny;
   add_jobs(tiny.tokenizer, 8, /*force_answer=*/false);
-  Collector collector;
+  SampleCollector collector;
   collector.cancel_at = 2;
   const Status status = run_schedule(*tiny.engine, tiny.tokenizer, jobs, 1, collector);
   ASSERT_FALSE(status);
@@ -139,7 +139,7 @@ TEST_F(SchedulerTest, CanBeCancelled) {
 
 TEST_F(SchedulerTest, RefusesMoreThanItsEngineTakes) {
   const TinyReasoner tiny;
-  Collector collector;
+  SampleCollector collector;
   for (const int32_t parallel : {0, tiny.engine->options().max_rows / 2 + 1}) {
     const Status status = run_schedule(*tiny.engine, tiny.tokenizer, jobs, parallel, collector);
     ASSERT_FALSE(status);
@@ -195,7 +195,7 @@ TEST_F(SchedulerTest, PacksDecideAndScoreAsForOneQuestion) {
     options.kv_tokens = kv_tokens_needed(jobs, parallel, &verifier);
     TinyReasoner other(options, 2);
     ASSERT_EQ(other.engine->add_adapter(adapter), id);
-    Collector collector;
+    SampleCollector collector;
     testing::must(
         run_schedule(*other.engine, other.tokenizer, jobs, parallel, collector, &verifier));
     ASSERT_EQ(collector.samples.size(), wanted);

@@ -393,7 +393,5 @@ TEST_P(IsaTest, AttendOfAQueryIsTheSameInAnyCompany) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, IsaTest, testing::ValuesIn(available_isas()), isa_test_name);
-
 }  // namespace
 }  // namespace pith

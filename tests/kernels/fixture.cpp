@@ -127,4 +127,6 @@ std::string format_test_name(const testing::TestParamInfo<std::tuple<Isa, Packed
   return std::string(isa_name(isa)) + "_" + packed_info(format).name;
 }
 
+INSTANTIATE_TEST_SUITE_P(All, IsaTest, testing::ValuesIn(available_isas()), isa_test_name);
+
 }  // namespace pith

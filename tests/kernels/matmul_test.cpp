@@ -11,7 +11,7 @@
 namespace pith {
 namespace {
 
-constexpr float kGuard = -12345.0f;
+constexpr float kUnwritten = -12345.0f;
 
 // An output [rows, outputs] with guards between and around its rows.
 struct Output {
@@ -20,7 +20,7 @@ struct Output {
   Output(size_t row_count, size_t output_count)
       : outputs(output_count),
         stride(output_count + kMargin),
-        cells(kMargin + row_count * stride, kGuard) {}
+        cells(kMargin + row_count * stride, kUnwritten) {}
 
   float* row(size_t index) { return cells.data() + kMargin + index * stride; }
   void describe(MatmulArgs& args) {

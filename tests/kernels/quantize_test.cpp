@@ -178,7 +178,5 @@ TEST_P(IsaTest, QuantizeOfNanAndInfinityDoesNotTrap) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, IsaTest, testing::ValuesIn(available_isas()), isa_test_name);
-
 }  // namespace
 }  // namespace pith

@@ -3,37 +3,23 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cmath>
-#include <cstring>
 #include <filesystem>
 
 #include "engine/engine_fixture.h"
-#include "io/gguf.h"
+#include "golden.h"
 #include "model/adapter.h"
 
 namespace pith {
 namespace {
 
+using testing::Golden;
 using testing::make_engine;
 using testing::must;
+using testing::read_golden;
+using testing::relative_error;
 using testing::TinyEngine;
 
 const std::string kFolder = PITH_TEST_DATA "/adapters/";
-
-struct Golden {
-  std::vector<TokenId> tokens;
-  std::vector<float> logits;  // [T, V]
-};
-
-Golden read_golden(const std::string& name) {
-  const auto file = GgufFile::open(kFolder + name + ".gguf").value();
-  const GgufTensor& tensor = *file.find_tensor("logits");
-  Golden golden{{}, std::vector<float>(tensor.elements())};
-  std::memcpy(golden.logits.data(), tensor.data.data(), tensor.data.size());
-  const std::span<const int64_t> tokens = file.integers("golden.tokens").value();
-  for (const int64_t id : tokens) golden.tokens.push_back(static_cast<TokenId>(id));
-  return golden;
-}
 
 // Where an activated LoRA is switched on; 0 for a plain one.
 size_t first_adapted(const std::vector<TokenId>& text, const std::vector<int32_t>& invocation) {
@@ -45,20 +31,10 @@ size_t first_adapted(const std::vector<TokenId>& text, const std::vector<int32_t
   return invocation.empty() ? 0 : last;
 }
 
-double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
-  double difference = 0;
-  double norm = 0;
-  for (size_t i = 0; i < b.size(); ++i) {
-    difference += std::pow(static_cast<double>(a[i]) - b[i], 2);
-    norm += std::pow(static_cast<double>(b[i]), 2);
-  }
-  return a.size() == b.size() ? std::sqrt(difference / norm) : HUGE_VAL;
-}
-
 class AdapterGolden : public ::testing::TestWithParam<const char*> {
  protected:
   AdapterGolden()
-      : golden_(read_golden(GetParam())),
+      : golden_(read_golden(std::string("adapters/") + GetParam())),
         engine_(make_engine(tiny_spec(GetParam()), 2, {.kv_type = KvType::f32})) {}
 
   const ModelConfig& config() const { return engine_->model().config(); }

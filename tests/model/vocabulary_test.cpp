@@ -12,14 +12,14 @@
 namespace pith {
 namespace {
 
-Result<Tokenizer> read(const GgufWriter& writer) {
+Result<Tokenizer> read_words(const GgufWriter& writer) {
   const std::vector<uint8_t> bytes = writer.bytes();
   PITH_TRY(const auto file, GgufFile::parse(bytes, "tiny.gguf"));
   return read_tokenizer(file);
 }
 
-void expect_refused(const GgufWriter& writer, ErrorCode code, const std::string& part) {
-  const auto tokenizer = read(writer);
+void expect_words_refused(const GgufWriter& writer, ErrorCode code, const std::string& part) {
+  const auto tokenizer = read_words(writer);
   ASSERT_FALSE(tokenizer) << "accepted, but should say: " << part;
   EXPECT_EQ(tokenizer.error().code, code) << tokenizer.error().message;
   EXPECT_NE(tokenizer.error().message.find(part), std::string::npos) << tokenizer.error().message;
@@ -31,7 +31,7 @@ GgufWriter without(std::string_view key) {
 }
 
 TEST(Vocabulary, GivesATokenizerThatWorks) {
-  const auto tokenizer = read(tiny_model(tiny_spec("qwen2")));
+  const auto tokenizer = read_words(tiny_model(tiny_spec("qwen2")));
   ASSERT_TRUE(tokenizer) << tokenizer.error().message;
   EXPECT_EQ(tokenizer->size(), 320u);
   EXPECT_EQ(tokenizer->bos(), 316);
@@ -47,17 +47,17 @@ TEST(Vocabulary, GivesATokenizerThatWorks) {
 
 TEST(Vocabulary, Llama3FilesAddTheFirstTokenUnlessTheySayOtherwise) {
   GgufWriter writer = tiny_model(tiny_spec("llama3"));
-  EXPECT_TRUE(read(writer)->add_bos());
+  EXPECT_TRUE(read_words(writer)->add_bos());
   writer.without_key("tokenizer.ggml.add_bos_token");
-  EXPECT_TRUE(read(writer)->add_bos());
-  EXPECT_FALSE(read(writer.boolean("tokenizer.ggml.add_bos_token", false))->add_bos());
-  EXPECT_FALSE(read(without("tokenizer.ggml.add_bos_token"))->add_bos());
+  EXPECT_TRUE(read_words(writer)->add_bos());
+  EXPECT_FALSE(read_words(writer.boolean("tokenizer.ggml.add_bos_token", false))->add_bos());
+  EXPECT_FALSE(read_words(without("tokenizer.ggml.add_bos_token"))->add_bos());
 }
 
 TEST(Vocabulary, KeysThatMayBeAbsent) {
   GgufWriter writer = without("tokenizer.ggml.bos_token_id");
   writer.without_key("tokenizer.ggml.eos_token_id").without_key("tokenizer.ggml.token_type");
-  const auto tokenizer = read(writer);
+  const auto tokenizer = read_words(writer);
   ASSERT_TRUE(tokenizer) << tokenizer.error().message;
   EXPECT_EQ(tokenizer->bos(), -1);
   EXPECT_EQ(tokenizer->eos(), -1);
@@ -67,37 +67,38 @@ TEST(Vocabulary, KeysThatMayBeAbsent) {
 TEST(Vocabulary, KeysThatMustBeThereAreNamed) {
   for (const char* key :
        {"tokenizer.ggml.model", "tokenizer.ggml.tokens", "tokenizer.ggml.merges"}) {
-    expect_refused(without(key), ErrorCode::corrupt, key);
+    expect_words_refused(without(key), ErrorCode::corrupt, key);
   }
 }
 
 TEST(Vocabulary, OtherTokenizersAreNamed) {
   GgufWriter writer = without("tokenizer.ggml.model");
-  expect_refused(writer.string("tokenizer.ggml.model", "llama"), ErrorCode::unsupported,
-                 "the tokenizer 'llama' cannot be run");
+  expect_words_refused(writer.string("tokenizer.ggml.model", "llama"), ErrorCode::unsupported,
+                       "the tokenizer 'llama' cannot be run");
   GgufWriter pre = without("tokenizer.ggml.pre");
-  expect_refused(pre, ErrorCode::unsupported, "default");
-  expect_refused(pre.string("tokenizer.ggml.pre", "falcon"), ErrorCode::unsupported, "falcon");
+  expect_words_refused(pre, ErrorCode::unsupported, "default");
+  expect_words_refused(pre.string("tokenizer.ggml.pre", "falcon"), ErrorCode::unsupported,
+                       "falcon");
 }
 
 TEST(Vocabulary, IdsThatNameNoToken) {
   for (const char* key : {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id"}) {
     for (const uint32_t id : {320u, UINT32_MAX}) {
-      expect_refused(without(key).u32(key, id), ErrorCode::corrupt, key);
+      expect_words_refused(without(key).u32(key, id), ErrorCode::corrupt, key);
     }
     const auto negative = ByteWriter().number<int32_t>(-2).bytes();
-    expect_refused(without(key).raw(key, GgufType::i32, negative), ErrorCode::corrupt, key);
+    expect_words_refused(without(key).raw(key, GgufType::i32, negative), ErrorCode::corrupt, key);
   }
 }
 
 TEST(Vocabulary, TokenTypesThatCannotBe) {
   constexpr const char* kKey = "tokenizer.ggml.token_type";
-  expect_refused(without(kKey).i32s(kKey, {1, 1}), ErrorCode::corrupt,
-                 "2 token types for 320 tokens");
+  expect_words_refused(without(kKey).i32s(kKey, {1, 1}), ErrorCode::corrupt,
+                       "2 token types for 320 tokens");
   for (const int32_t kind : {0, 7, -1, 257}) {
     std::vector<int32_t> kinds(320, 1);
     kinds[10] = kind;
-    expect_refused(without(kKey).i32s(kKey, kinds), ErrorCode::corrupt, "type");
+    expect_words_refused(without(kKey).i32s(kKey, kinds), ErrorCode::corrupt, "type");
   }
 }
 
@@ -105,7 +106,7 @@ TEST(Vocabulary, TokenTypesThatCannotBe) {
 TEST(Vocabulary, MoreTokensThanTheEmbeddingHas) {
   GgufWriter writer = tiny_model(tiny_spec("qwen2")).without_tensor("token_embd.weight");
   writer.floats("token_embd.weight", {64, 319}, std::vector<float>(64 * 319));
-  expect_refused(writer, ErrorCode::corrupt, "320 tokens, token_embd.weight only 319 rows");
+  expect_words_refused(writer, ErrorCode::corrupt, "320 tokens, token_embd.weight only 319 rows");
 }
 
 TEST(ChatTemplateOfFile, IsRecognisedOrTheOptionIsNamed) {

@@ -84,7 +84,7 @@ TEST(WrittenAlike, EndsWhereTheWritersDiffer) {
   EXPECT_EQ(written_alike({}, {}, 0), 0u);
 }
 
-struct Chat {
+struct AdapterChat {
   Reply say(const std::string& text, AdapterId adapter) {
     ReplyOptions options;
     options.sampling.temperature = 0;
@@ -109,7 +109,7 @@ struct Chat {
 
 // Attached: all of the prompt that the base model read is kept, to the token.
 TEST(ConversationWithAdapter, AttachingAndDetachingReadOnlyTheHeaderAgain) {
-  Chat chat;
+  AdapterChat chat;
   const AdapterId adapter = add(chat.reasoner, {});
   const Reply base = chat.say("hello there", kNoAdapter);
   const std::vector<ChatMessage> question(chat.messages.begin(), chat.messages.begin() + 1);
@@ -124,14 +124,14 @@ TEST(ConversationWithAdapter, AttachingAndDetachingReadOnlyTheHeaderAgain) {
 // What an adapter wrote is not taken for the base model's: the next turn is the same
 // as in a conversation that has nothing cached.
 TEST(ConversationWithAdapter, TheCacheDoesNotChangeTheReply) {
-  Chat cached;
+  AdapterChat cached;
   const AdapterId adapter = add(cached.reasoner, {});
   cached.say("hello there", adapter);
   const std::vector<ChatMessage> first(cached.messages.begin(), cached.messages.begin() + 1);
   const Reply second = cached.say("and more", adapter);
   EXPECT_EQ(second.reused_tokens, cached.boundary(first));
 
-  Chat fresh;
+  AdapterChat fresh;
   const AdapterId same = add(fresh.reasoner, {});
   fresh.messages.assign(cached.messages.begin(), cached.messages.begin() + 2);
   EXPECT_EQ(fresh.say("and more", same).text, second.text);

@@ -18,7 +18,7 @@ Fingerprint of(const std::string& plain) {
   return expression ? fingerprint(*expression) : Fingerprint{};
 }
 
-uint64_t power(uint64_t base, uint64_t exponent, int point) {
+uint64_t power_modulo(uint64_t base, uint64_t exponent, int point) {
   uint64_t result = 1;
   for (; exponent > 0; exponent /= 2) {
     if (exponent % 2 == 1) result = multiply_residues(result, base, point);
@@ -36,7 +36,7 @@ TEST(Points, ModuliAreDifferentPrimesWithARootOfMinusOne) {
     for (const uint64_t base : {2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41}) {
       uint64_t odd = prime - 1;
       while (odd % 2 == 0) odd /= 2;
-      uint64_t x = power(base, odd, point);
+      uint64_t x = power_modulo(base, odd, point);
       bool passes = x == 1;
       for (; odd < prime - 1; odd *= 2, x = multiply_residues(x, x, point)) {
         passes = passes || x == prime - 1;

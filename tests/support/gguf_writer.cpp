@@ -71,9 +71,8 @@ GgufWriter& GgufWriter::tensor(WriterTensor tensor) {
 
 GgufWriter& GgufWriter::floats(std::string_view name, std::vector<uint64_t> shape,
                                std::span<const float> values) {
-  ByteWriter data;
-  for (const float value : values) data.number(value);
-  return tensor({std::string(name), std::move(shape), 0, data.bytes(), {}});
+  const auto* bytes = reinterpret_cast<const uint8_t*>(values.data());
+  return tensor({std::string(name), std::move(shape), 0, {bytes, bytes + values.size_bytes()}, {}});
 }
 
 GgufWriter& GgufWriter::without_key(std::string_view key) {

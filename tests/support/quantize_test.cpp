@@ -20,8 +20,7 @@ struct Expected {
 class QuantizeTest : public testing::TestWithParam<Expected> {};
 
 TEST_P(QuantizeTest, ComesBackWithinTheStepOfTheType) {
-  std::vector<float> values(4096);
-  for (size_t i = 0; i < values.size(); ++i) values[i] = tiny_uniform("quantize", i);
+  const std::vector<float> values = tiny_uniform("quantize", 4096);
   const std::vector<uint8_t> blocks = quantize_row(GetParam().type, values);
   std::vector<float> back(values.size());
   dequantize_row(GetParam().type, blocks.data(), back.data(), back.size());

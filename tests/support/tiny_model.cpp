@@ -43,8 +43,8 @@ class TensorWriter {
   // Weights of variance about 1 / inputs, so that sizes stay as they are.
   void matrix(const std::string& name, uint64_t inputs, uint64_t outputs) {
     const float scale = 1.75f / std::sqrt(static_cast<float>(inputs));
-    std::vector<float> values(inputs * outputs);
-    for (size_t i = 0; i < values.size(); ++i) values[i] = tiny_uniform(name, i) * scale;
+    std::vector<float> values = tiny_uniform(name, inputs * outputs);
+    for (float& value : values) value *= scale;
     std::vector<uint8_t> blocks = quantize_row(type_, values);
     if (!stored_as_f32_) {
       file_.tensor({name, {inputs, outputs}, static_cast<uint32_t>(type_), blocks, {}});
@@ -59,8 +59,8 @@ class TensorWriter {
 
  private:
   void vector(const std::string& name, uint64_t size, float center) {
-    std::vector<float> values(size);
-    for (size_t i = 0; i < size; ++i) values[i] = center + 0.25f * tiny_uniform(name, i);
+    std::vector<float> values = tiny_uniform(name, size);
+    for (float& value : values) value = center + 0.25f * value;
     file_.floats(name, {size}, values);
   }
 
@@ -199,9 +199,14 @@ TinySpec tiny_spec(std::string_view name) {
   throw std::invalid_argument("no tiny model of that name");
 }
 
-float tiny_uniform(std::string_view tensor, uint64_t index) {
-  const uint64_t bits = mix(fnv1a(tensor) + (index + 1) * 0x9e3779b97f4a7c15u);
-  return static_cast<float>(bits >> 40) * 0x1p-23f - 1.0f;
+std::vector<float> tiny_uniform(std::string_view tensor, size_t count) {
+  const uint64_t seed = fnv1a(tensor);
+  std::vector<float> values(count);
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint64_t bits = mix(seed + (i + 1) * 0x9e3779b97f4a7c15u);
+    values[i] = static_cast<float>(bits >> 40) * 0x1p-23f - 1.0f;
+  }
+  return values;
 }
 
 GgufWriter tiny_model(const TinySpec& spec) {

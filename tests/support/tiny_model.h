@@ -36,14 +36,16 @@ struct TinySpec {
 
   // The same model, wide enough for the types with blocks of 256.
   TinySpec wide() const;
+
+  bool operator==(const TinySpec&) const = default;
 };
 
 // One of each family: "qwen2-tied", "qwen2", "qwen3", "llama3".
 std::vector<TinySpec> tiny_specs();
 TinySpec tiny_spec(std::string_view name);
 
-// The value of element `index` of a tensor: uniform over 2^24 levels of [-1, 1).
-float tiny_uniform(std::string_view tensor, uint64_t index);
+// The first elements of a tensor, by its name: uniform over 2^24 levels of [-1, 1).
+std::vector<float> tiny_uniform(std::string_view tensor, size_t count);
 
 // The model as a GGUF file, with a byte-level tokenizer and a chat template.
 GgufWriter tiny_model(const TinySpec& spec);

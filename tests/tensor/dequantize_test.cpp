@@ -8,6 +8,7 @@
 
 #include "io/gguf.h"
 #include "tensor/dtype.h"
+#include "type_name.h"
 
 namespace pith {
 namespace {
@@ -18,10 +19,6 @@ std::vector<DType> all_types() {
     if (const auto type = dtype_from_id(id)) types.push_back(*type);
   }
   return types;
-}
-
-std::string name_of(const testing::TestParamInfo<DType>& type) {
-  return std::string(dtype_info(type.param).name);
 }
 
 class DequantizeTest : public testing::TestWithParam<DType> {
@@ -70,7 +67,7 @@ TEST_P(DequantizeTest, WritesNoMoreThanAsked) {
   EXPECT_EQ(actual[elements], 12345.0f);
 }
 
-INSTANTIATE_TEST_SUITE_P(AllTypes, DequantizeTest, testing::ValuesIn(all_types()), name_of);
+INSTANTIATE_TEST_SUITE_P(AllTypes, DequantizeTest, testing::ValuesIn(all_types()), type_name);
 
 }  // namespace
 }  // namespace pith

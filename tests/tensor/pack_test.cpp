@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "support/packed_decode.h"
+#include "type_name.h"
 
 namespace pith {
 namespace {
@@ -103,10 +104,7 @@ TEST_P(PackTest, TilesAreWholeCacheLines) {
   for (const size_t inputs : input_sizes()) EXPECT_EQ(tile_bytes(format(), inputs) % 64, 0u);
 }
 
-std::string name_of(const testing::TestParamInfo<DType>& type) {
-  return std::string(dtype_info(type.param).name);
-}
-INSTANTIATE_TEST_SUITE_P(AllTypes, PackTest, testing::ValuesIn(kTypes), name_of);
+INSTANTIATE_TEST_SUITE_P(AllTypes, PackTest, testing::ValuesIn(kTypes), type_name);
 
 }  // namespace
 }  // namespace pith
