@@ -24,6 +24,7 @@ class Invariance : public ::testing::TestWithParam<InvarianceCase> {
   TinySpec spec() const {
     TinySpec spec = tiny_spec(GetParam().model);
     if (GetParam().type != DType::f32) spec = spec.wide();
+    spec.layers = 2;
     spec.matrix_type = GetParam().type;
     return spec;
   }
@@ -51,7 +52,7 @@ TEST_P(Invariance, AnyChunksAndAnyThreads) {
 // sequences that never met.
 TEST_P(Invariance, BranchesEqualSingleRuns) {
   constexpr size_t kBranches = 8;
-  constexpr size_t kSteps = 70;  // over a block's end
+  constexpr size_t kSteps = 36;  // over a block's end
   const auto prompt = some_tokens(100, 2);
   auto engine = make_engine(spec(), 2, options());
   const SequenceId root = engine->create_sequence();
