@@ -288,12 +288,13 @@ void ChatSession::show_stats() const {
   const auto speed = [](int64_t tokens, double seconds) {
     return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
   };
-  print_now(fmt::format(
-      "model {}\ncontext {} of {} tokens\nreplies {}\nread {} tokens, {:.1f} tok/s\n"
-      "written {} tokens, {:.1f} tok/s\nloaded in {:.1f} s\n",
-      printable(model_.path, 400), conversation_.cached_tokens(), engine_.options().context_tokens,
-      totals_.replies, totals_.read_tokens, speed(totals_.read_tokens, totals_.read_s),
-      totals_.written_tokens, speed(totals_.written_tokens, totals_.written_s), model_.load_s));
+  print_now(
+      fmt::format("model {}\ncontext {} of {} tokens\nreplies {}\nread {} tokens, {:.1f} tok/s\n"
+                  "written {} tokens, {:.1f} tok/s\nloaded in {:.1f} s\n",
+                  printable(model_.resolved.path, 400), conversation_.cached_tokens(),
+                  engine_.options().context_tokens, totals_.replies, totals_.read_tokens,
+                  speed(totals_.read_tokens, totals_.read_s), totals_.written_tokens,
+                  speed(totals_.written_tokens, totals_.written_s), model_.load_s));
 }
 
 }  // namespace pith::cli

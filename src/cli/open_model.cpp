@@ -48,30 +48,26 @@ PackedFile packed_file_of(const ModelStore& store, const RegistryModel& model) {
 Result<ResolvedModel> resolve_model(std::string_view name_or_path) {
   if (is_path(name_or_path)) {
     PITH_TRY(std::string path, existing_file(name_or_path));
-    return ResolvedModel{std::move(path), std::nullopt};
+    return ResolvedModel{std::move(path), {}, std::nullopt};
   }
   PITH_TRY(const Registry registry, Registry::load());
   PITH_TRY(const RegistryModel* model, registry.require(name_or_path));
   PITH_TRY(const ModelStore store, ModelStore::locate());
   PITH_TRY(std::string path, store.require(*model));
-  return ResolvedModel{std::move(path), packed_file_of(store, *model)};
+  return ResolvedModel{std::move(path), model->files[0].sha256, packed_file_of(store, *model)};
 }
 
 Result<std::string> model_sha256(const OpenModel& model) {
-  if (!is_path(model.name)) {
-    PITH_TRY(const Registry registry, Registry::load());
-    PITH_TRY(const RegistryModel* known, registry.require(model.name));
-    if (!known->files[0].sha256.empty()) return known->files[0].sha256;
-  }
-  return sha256_of_file(model.path);
+  const std::string& known = model.resolved.sha256;
+  return known.empty() ? sha256_of_file(model.resolved.path) : known;
 }
 
 Result<OpenTokenizer> open_tokenizer(std::string_view name_or_path) {
   PITH_TRY(ResolvedModel resolved, resolve_model(name_or_path));
   PITH_TRY(GgufFile file, GgufFile::open(resolved.path));
   PITH_TRY(Tokenizer tokenizer, read_tokenizer(file));
-  return OpenTokenizer{std::move(resolved.packed),
-                       std::make_shared<const GgufFile>(std::move(file)), std::move(tokenizer)};
+  return OpenTokenizer{std::move(resolved), std::make_shared<const GgufFile>(std::move(file)),
+                       std::move(tokenizer)};
 }
 
 Result<OpenModel> open_model(const OpenModelOptions& options) {
@@ -88,13 +84,10 @@ Result<OpenModel> open_model(const OpenModelOptions& options) {
   auto pool =
       std::make_unique<ThreadPool>(options.threads == 0 ? available_cores() : options.threads);
   ProgressBar bar("loading", ProgressUnit::share, options.quiet);
-  const LoadOptions loading{std::move(opened.packed),
-                            [&bar](double share) { bar.update(share, 1); }};
+  const LoadOptions loading{opened.resolved.packed, [&bar](double share) { bar.update(share, 1); }};
   PITH_TRY(std::shared_ptr<const Model> model, Model::load(opened.file, *pool, loading));
   const std::chrono::duration<double> load = std::chrono::steady_clock::now() - start;
-  const std::string path = opened.file->path();
-  return OpenModel{options.model,
-                   path,
+  return OpenModel{std::move(opened.resolved),
                    std::move(pool),
                    std::move(opened.file),
                    std::move(opened.tokenizer),

@@ -22,6 +22,7 @@ std::string default_model_name();
 // What a name or a path stands for.
 struct ResolvedModel {
   std::string path;                  // of the GGUF file; of a split model the first part
+  std::string sha256;                // of that file, to which the store holds it; empty: not known
   std::optional<PackedFile> packed;  // of models of the store
 };
 
@@ -43,8 +44,7 @@ struct OpenModelOptions {
 // A model ready to run. The members hold each other up: keep the struct whole
 // and alive as long as anything made from it (`pool` outlives engines).
 struct OpenModel {
-  std::string name;  // name or path, as it was asked for
-  std::string path;
+  ResolvedModel resolved;
   std::unique_ptr<ThreadPool> pool;
   std::shared_ptr<const GgufFile> file;
   Tokenizer tokenizer;
@@ -58,13 +58,13 @@ struct OpenModel {
 // usage (threads below 0 or above 1024, a template name that is not known).
 Result<OpenModel> open_model(const OpenModelOptions& options);
 
-// The sha256 of the model's file (of a split model of the first part): the registry's, to
-// which the store holds its files, or, for a path, of all that the file holds. Errors: io.
+// The sha256 of the model's file (of a split model of the first part): that of
+// ResolvedModel, or, where it is not known, of all that the file holds. Errors: io.
 Result<std::string> model_sha256(const OpenModel& model);
 
 // Opens the file and its tokenizer alone: no weights are read.
 struct OpenTokenizer {
-  std::optional<PackedFile> packed;  // as of ResolvedModel
+  ResolvedModel resolved;
   std::shared_ptr<const GgufFile> file;
   Tokenizer tokenizer;
 };
