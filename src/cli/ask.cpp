@@ -22,8 +22,8 @@
 #include "cli/run_options.h"
 #include "cli/style.h"
 #include "cli/text_width.h"
+#include "reason/question.h"
 #include "reason/self_consistency.h"
-#include "text/prompt.h"
 
 namespace pith::cli {
 namespace {
@@ -78,27 +78,13 @@ Result<std::string> read_question(const AskOptions& options) {
   return question;
 }
 
-// A pack has one for both modes, as they share its keys and values.
-std::string system_prompt_of(const AskOptions& options, const std::optional<LoadedPack>& pack) {
-  if (options.own_system) return options.system;
-  const AnswerKind kind = options.reason.kind;
-  if (!pack) {
-    return std::string(options.pack.think == ThinkMode::off ? direct_prompt(kind)
-                                                            : reasoning_prompt(kind));
-  }
-  return system_prompt(pack->pack, options.reason.budget_tokens)
-      .value_or(std::string(reasoning_prompt(kind)));
-}
-
-Result<EncodedPrompt> make_prompt(const OpenModel& model, ChatTemplate chat_template,
-                                  const std::string& system, const std::string& question,
-                                  bool thinking) {
-  std::vector<ChatMessage> messages;
-  if (!system.empty()) messages.push_back({Role::system, system});
-  messages.push_back({Role::user, question});
-  PITH_TRY(const RenderedPrompt rendered,
-           render_chat(chat_template, messages, kTemplateDate, thinking));
-  return encode_prompt(model.tokenizer, rendered);
+QuestionStyle style_of(const AskOptions& options, const std::optional<LoadedPack>& pack) {
+  std::optional<std::string> system;
+  std::optional<int32_t> budget_tokens;
+  if (options.own_system) system = options.system;
+  if (options.own_budget) budget_tokens = options.reason.budget_tokens;
+  return question_style(pack ? &pack->pack : nullptr, options.pack.think, std::move(system),
+                        budget_tokens);
 }
 
 // What the pack says of how to reason, where the user does not.
@@ -106,10 +92,6 @@ Status apply(const LoadedPack& pack, AskOptions& options) {
   SelfConsistencyOptions& reason = options.reason;
   reason.route.switcher = pack.switcher();
   reason.route.threshold = pack.pack.think_threshold;
-  if (!options.own_budget) {
-    reason.budget_tokens = pack.pack.budgets.think;
-    reason.direct_budget_tokens = pack.pack.budgets.direct;
-  }
   if (pack.verifier && !options.own_vote) reason.vote = VoteRule::verifier;
   if (reason.vote != VoteRule::verifier) return {};
   if (!pack.verifier) return fail(ErrorCode::usage, "{}", kVerifierNeeded);
@@ -186,13 +168,15 @@ Result<int> ask(AskOptions& options) {
   PITH_TRY(std::optional<LoadedPack> pack,
            load_pack(model, options.pack, options.adapter.precision));
   if (pack) PITH_TRY_VOID(apply(*pack, options));
-  const std::string system = system_prompt_of(options, pack);
-  PITH_TRY(const EncodedPrompt prompt,
-           make_prompt(model, chat_template, system, question, /*thinking=*/true));
-  PITH_TRY(const EncodedPrompt direct,
-           make_prompt(model, chat_template, system, question, /*thinking=*/false));
-
   SelfConsistencyOptions& reason = options.reason;
+  const QuestionStyle style = style_of(options, pack);
+  PITH_TRY(const QuestionPrompts prompts,
+           question_prompts(style, reason.kind, question, chat_template, model.tokenizer));
+  const EncodedPrompt& prompt = prompts.thinking.encoded;
+  const EncodedPrompt& direct = prompts.direct.encoded;
+
+  reason.budget_tokens = style.budget_tokens;
+  reason.direct_budget_tokens = style.direct_budget_tokens;
   reason.route.mode = options.pack.think;
   reason.direct_prompt = direct.ids;
   reason.stop_when_decided = !options.all_branches;

@@ -10,7 +10,7 @@
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/text_width.h"
-#include "reason/self_consistency.h"
+#include "reason/question.h"
 
 namespace pith::cli {
 namespace {

@@ -82,14 +82,13 @@ AdapterOptions used_adapter(const RolloutFlags& flags, const std::optional<Loade
   return {path, flags.adapter.precision};
 }
 
-// What the pack says of how to reason, where the user does not.
-void apply(const Pack& pack, RolloutFlags& flags) {
-  RolloutOptions& options = flags.options;
-  if (flags.budget->count() == 0) {
-    options.budget_tokens = pack.budgets.think;
-    options.direct_budget_tokens = pack.budgets.direct;
-  }
-  if (!flags.own_system) options.system = system_prompt(pack, options.budget_tokens);
+QuestionStyle style_of(const RolloutFlags& flags, const std::optional<LoadedPack>& pack) {
+  std::optional<std::string> system;
+  std::optional<int32_t> budget_tokens;
+  if (flags.own_system) system = flags.system;
+  if (flags.budget->count() > 0) budget_tokens = flags.options.style.budget_tokens;
+  return question_style(pack ? &pack->pack : nullptr, flags.pack.think, std::move(system),
+                        budget_tokens);
 }
 
 }  // namespace
@@ -108,7 +107,7 @@ void add_rollout_flags(CLI::App& command, RolloutFlags& flags, const std::string
       ->option_text("FILE");
   add_number(command, "--limit", flags.limit, 0, kLargest, "The first N questions alone; 0: all");
   add_number(command, "--samples", options.samples, 1, kMostSamples, "Samples of each question");
-  flags.budget = add_number(command, "--budget", options.budget_tokens, 1, kMostBudget,
+  flags.budget = add_number(command, "--budget", options.style.budget_tokens, 1, kMostBudget,
                             "Tokens that a sample may take; a pack has its own");
   add_number(command, "--parallel", options.parallel, 1, kMostParallel,
              "Samples that are decoded together; no sample depends on it");
@@ -149,7 +148,6 @@ Result<RolloutSetup> set_up_rollouts(RolloutFlags& flags) {
   }
 
   RolloutOptions& options = flags.options;
-  if (flags.own_system) options.system = flags.system;
   options.sampling = flags.run.sampling;
   options.context_tokens = flags.run.context_tokens;
   options.kv_type = flags.run.kv_type;
@@ -161,8 +159,7 @@ Result<RolloutSetup> set_up_rollouts(RolloutFlags& flags) {
   PITH_TRY(auto adapter, pack ? pack->adapter : load_adapter(model, flags.adapter));
   PITH_TRY(ordered_json adapter_settings, settings_of(used_adapter(flags, pack)));
   options.think = flags.pack.think;
-  options.ask_directly = !pack && options.think == ThinkMode::off;
-  if (pack) apply(pack->pack, flags);
+  options.style = style_of(flags, pack);
   RolloutSetup setup{std::move(model), chat_template,        std::move(adapter),
                      std::move(pack),  std::move(questions), {}};
   setup.settings = {{"task", task_name(flags.task)},

@@ -7,8 +7,6 @@
 
 #include "eval/run_log.h"
 #include "pith/version.h"
-#include "reason/self_consistency.h"
-#include "text/prompt.h"
 
 namespace pith {
 namespace {
@@ -45,7 +43,7 @@ int32_t context_of(const RolloutModel& model, const RolloutOptions& options) {
 // Tokens of the budget's last part, where a sample is to come to its end; null where
 // none is made to answer.
 nlohmann::ordered_json landing_of(const RolloutOptions& options) {
-  BranchPlan plan = BranchPlan::plain(options.budget_tokens, FinishReason::budget);
+  BranchPlan plan = BranchPlan::plain(options.style.budget_tokens, FinishReason::budget);
   plan.force_answer = options.force_answer;
   return plan.force_answer ? nlohmann::ordered_json(plan.landing_tokens()) : nullptr;
 }
@@ -62,18 +60,17 @@ class Drawing : public ScheduleObserver {
   Drawing& operator=(const Drawing&) = delete;
 
   Status add(const Question& question, std::vector<int32_t> samples) {
-    PITH_TRY(const RenderedPrompt rendered, render(question, /*thinking=*/true));
-    PITH_TRY(const RenderedPrompt direct, render(question, /*thinking=*/false));
-    EncodedPrompt encoded = encode_prompt(*model_.tokenizer, rendered);
+    PITH_TRY(QuestionPrompts prompts, question_prompts(options_.style, question.kind, question.text,
+                                                       model_.chat_template, *model_.tokenizer));
     PromptJob job;
-    job.prompt = encoded.ids;
-    job.direct_prompt = encode_prompt(*model_.tokenizer, direct).ids;
-    job.adapter.from = encoded.boundary;
+    job.prompt = prompts.thinking.encoded.ids;
+    job.direct_prompt = prompts.direct.encoded.ids;
+    job.adapter.from = prompts.thinking.encoded.boundary;
     job.route = {options_.think, model_.switcher, model_.think_threshold, options_.ask_heads};
-    PITH_TRY(job.plan, plan_for(question, job.prompt.size(), options_.budget_tokens));
+    PITH_TRY(job.plan, plan_for(question, job.prompt.size(), options_.style.budget_tokens));
     PITH_TRY(job.direct_plan,
              plan_for(question, job.direct_prompt.size(),
-                      options_.direct_budget_tokens.value_or(options_.budget_tokens)));
+                      options_.style.direct_budget_tokens.value_or(options_.style.budget_tokens)));
     for (const int32_t sample : samples) {
       if (sample == kGreedySample) {
         job.samples.push_back({0, &greedy_});
@@ -82,8 +79,7 @@ class Drawing : public ScheduleObserver {
       }
     }
     jobs_.push_back(std::move(job));
-    asked_.push_back({&question, prompt_text(rendered), prompt_text(direct), std::move(encoded),
-                      std::move(samples)});
+    asked_.push_back({&question, std::move(prompts), std::move(samples)});
     return {};
   }
 
@@ -107,26 +103,15 @@ class Drawing : public ScheduleObserver {
  private:
   struct Asked {
     const Question* question;
-    std::string prompt;
-    std::string direct_prompt;
-    EncodedPrompt encoded;
+    QuestionPrompts prompts;
     std::vector<int32_t> samples;  // their numbers
   };
-
-  Result<RenderedPrompt> render(const Question& question, bool thinking) const {
-    const std::string_view own =
-        options_.ask_directly ? direct_prompt(question.kind) : reasoning_prompt(question.kind);
-    const std::string system = options_.system.value_or(std::string(own));
-    std::vector<ChatMessage> messages;
-    if (!system.empty()) messages.push_back({Role::system, system});
-    messages.push_back({Role::user, question.text});
-    return render_chat(model_.chat_template, messages, kTemplateDate, thinking);
-  }
 
   Result<AdapterId> use_adapter(Engine& engine) {
     const AdapterId adapter = engine.add_adapter(model_.adapter);
     for (size_t job = 0; job < jobs_.size(); ++job) {
-      PITH_TRY(jobs_[job].adapter, adapter_use(engine, adapter, asked_[job].encoded));
+      PITH_TRY(jobs_[job].adapter,
+               adapter_use(engine, adapter, asked_[job].prompts.thinking.encoded));
     }
     return adapter;
   }
@@ -136,7 +121,7 @@ class Drawing : public ScheduleObserver {
     const Asked& asked = asked_[job];
     const bool thinking = facts.route.thinking;
     return observer_.on_rollout({.question = *asked.question,
-                                 .prompt = thinking ? asked.prompt : asked.direct_prompt,
+                                 .prompt = asked.prompts.of(thinking).text,
                                  .prompt_ids = jobs_[job].routed().tokens(thinking),
                                  .sample = asked.samples[sample],
                                  .branch = branch,
@@ -198,9 +183,9 @@ Status check(const RolloutOptions& options) {
                 "at temperature 0 all samples of a question are the same: ask for one, or for a "
                 "higher temperature");
   }
-  if (options.budget_tokens < 1) {
+  if (options.style.budget_tokens < 1) {
     return fail(ErrorCode::usage, "a budget of {} tokens: at least 1 is needed",
-                options.budget_tokens);
+                options.style.budget_tokens);
   }
   return {};
 }
@@ -231,8 +216,8 @@ nlohmann::ordered_json sample_settings(const RolloutModel& model, const RolloutO
   nlohmann::ordered_json settings = {
       {"pith", PITH_VERSION},
       {"chat_template", chat_template_name(model.chat_template)},
-      {"system", options.system ? nlohmann::ordered_json(*options.system) : nullptr},
-      {"budget", options.budget_tokens},
+      {"system", options.style.system ? nlohmann::ordered_json(*options.style.system) : nullptr},
+      {"budget", options.style.budget_tokens},
       {"force_answer", options.force_answer},
       {"landing", landing_of(options)},
       {"context", context_of(model, options)},
@@ -244,7 +229,8 @@ nlohmann::ordered_json sample_settings(const RolloutModel& model, const RolloutO
       {"repetition_penalty", json_number(sampling.repetition_penalty)},
       {"seed", sampling.seed}};
   if (options.think != ThinkMode::automatic) settings["think"] = think_mode_name(options.think);
-  if (options.direct_budget_tokens) settings["direct_budget"] = *options.direct_budget_tokens;
+  if (options.style.direct_budget_tokens)
+    settings["direct_budget"] = *options.style.direct_budget_tokens;
   return settings;
 }
 

@@ -20,6 +20,7 @@
 #include "model/adapter.h"
 #include "model/model.h"
 #include "reason/branch.h"
+#include "reason/question.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -38,14 +39,11 @@ inline constexpr int32_t kGreedySample = -1;
 inline constexpr int32_t kMostSamples = 1 << 16;
 
 struct RolloutOptions {
-  std::optional<std::string> system;  // empty for none; without it, that of the question's kind
-  bool ask_directly = false;          // and of these the one for an answer without reasoning
+  QuestionStyle style;
   ThinkMode think = ThinkMode::automatic;
-  int32_t samples = 1;           // a question, with `sampling`; 1 to kMostSamples
-  bool greedy = false;           // and one more at temperature 0
-  int32_t budget_tokens = 1024;  // that a sample may take before it must answer or ends
-  std::optional<int32_t> direct_budget_tokens;  // the same without reasoning; none: no other
-  bool force_answer = true;                     // as in BranchPlan
+  int32_t samples = 1;       // a question, with `sampling`; 1 to kMostSamples
+  bool greedy = false;       // and one more at temperature 0
+  bool force_answer = true;  // once the budget is used up, as in BranchPlan
   // Score the samples and ask the switcher, for the record, where the model has them.
   bool ask_heads = false;
   SamplingOptions sampling;

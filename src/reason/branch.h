@@ -25,7 +25,8 @@ enum class FinishReason {
 };
 std::string_view finish_reason_name(FinishReason reason);
 
-inline constexpr int32_t kMostBudget = 1 << 24;  // tokens; no context holds more
+inline constexpr int32_t kDefaultBudget = 1024;  // tokens
+inline constexpr int32_t kMostBudget = 1 << 24;  // no context holds more
 
 // Most tokens that are sampled for a forced answer, once its opening has been read.
 // The longest answers of MATH-500 take about 40.

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "model/config.h"
+#include "reason/branch.h"
 #include "reason/linear_head.h"
 #include "reason/switcher.h"
 #include "text/tokenizer.h"
@@ -45,8 +46,8 @@ struct PackVerification {
 
 // Tokens that a branch may sample before it must answer.
 struct PackBudgets {
-  int32_t think = 1024;
-  int32_t direct = 1024;  // without reasoning
+  int32_t think = kDefaultBudget;
+  int32_t direct = kDefaultBudget;  // without reasoning
 };
 
 // One measurement: how often answers were right. Whoever plans with budgets and branches

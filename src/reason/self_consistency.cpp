@@ -209,31 +209,6 @@ int64_t estimate_saved_tokens(std::span<const BranchResult> branches) {
 
 }  // namespace
 
-std::string_view reasoning_prompt(AnswerKind kind) {
-  switch (kind) {
-    case AnswerKind::choice:
-      return "Please reason step by step, and put the letter of your final answer within "
-             "\\boxed{}.";
-    case AnswerKind::yes_no:
-      return "Please reason step by step, and put your final answer, Yes or No, within \\boxed{}.";
-    case AnswerKind::number:
-      break;
-  }
-  return kReasoningPrompt;
-}
-
-std::string_view direct_prompt(AnswerKind kind) {
-  switch (kind) {
-    case AnswerKind::choice:
-      return "Answer with the letter of the right choice within \\boxed{}, and nothing else.";
-    case AnswerKind::yes_no:
-      return "Answer with Yes or No within \\boxed{}, and nothing else.";
-    case AnswerKind::number:
-      break;
-  }
-  return "Answer with the final result within \\boxed{}, and nothing else.";
-}
-
 std::string_view confidence_kind_name(ConfidenceKind kind) {
   return kind == ConfidenceKind::calibrated ? "calibrated" : "agreement";
 }

@@ -23,21 +23,13 @@
 
 namespace pith {
 
-// What a question is asked with when the user gives no system prompt.
-inline constexpr std::string_view kReasoningPrompt =
-    "Please reason step by step, and put your final answer within \\boxed{}.";
-
-// The same, saying what kind of answer is wanted.
-std::string_view reasoning_prompt(AnswerKind kind);
-// The same for an answer without reasoning.
-std::string_view direct_prompt(AnswerKind kind);
-
 inline constexpr int32_t kMostBranches = 256;
 
 struct SelfConsistencyOptions {
-  int32_t branches = 8;          // 1 to kMostBranches
-  int32_t parallel = 0;          // branches at once; 0: all
-  int32_t budget_tokens = 1024;  // that each branch may sample before it must answer; 1 or more
+  int32_t branches = 8;  // 1 to kMostBranches
+  int32_t parallel = 0;  // branches at once; 0: all
+  // That each branch may sample before it must answer; 1 or more.
+  int32_t budget_tokens = kDefaultBudget;
   // The same where it does not think; none: no other.
   std::optional<int32_t> direct_budget_tokens;
   AnswerKind kind = AnswerKind::number;

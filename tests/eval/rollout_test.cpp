@@ -32,7 +32,7 @@ class RolloutTest : public ::testing::Test {
                  {1, "b", "Which?", "A", AnswerKind::choice},
                  {4, "c", "Is it so?", "Yes", AnswerKind::yes_no}};
     options.samples = 3;
-    options.budget_tokens = 12;
+    options.style.budget_tokens = 12;
     options.sampling.temperature = 1;
     options.parallel = 4;
   }
@@ -100,9 +100,9 @@ TEST_F(RolloutTest, SystemPromptSaysWhatIsWanted) {
   const RolloutCollector collector = draw();
   EXPECT_NE(collector.prompts.at(1).find("the letter of your final answer"), std::string::npos);
   EXPECT_NE(collector.prompts.at(4).find("Yes or No"), std::string::npos);
-  options.system = "Be brief.";
+  options.style.system = "Be brief.";
   EXPECT_NE(draw().prompts.at(4).find("Be brief."), std::string::npos);
-  options.system = "";
+  options.style.system = "";
   EXPECT_EQ(draw().prompts.at(4).find("system"), std::string::npos);
 }
 
@@ -113,7 +113,7 @@ TEST_F(RolloutTest, OptionsOutOfRange) {
   options.samples = 0;
   EXPECT_EQ(error().code, ErrorCode::usage);
   options.samples = 1;
-  options.budget_tokens = 0;
+  options.style.budget_tokens = 0;
   EXPECT_EQ(error().code, ErrorCode::usage);
 }
 
