@@ -39,6 +39,19 @@ Result<SelfConsistencyResult> run(TinyReasoner& reasoner, const SelfConsistencyO
                           observer);
 }
 
+struct Runs {
+  SelfConsistencyResult timed;
+  SelfConsistencyResult free;  // the same without a deadline
+};
+
+Runs run_both(TinyReasoner& reasoner, double seconds) {
+  FakeClock clock(kStep, kToken);
+  auto options = asked(clock, seconds);
+  auto timed = run(reasoner, options, clock).value();
+  options.deadline.reset();
+  return {std::move(timed), run(reasoner, options, clock).value()};
+}
+
 TEST(Deadline, IsKeptWithAnAnswerOfEveryBranch) {
   TinyReasoner reasoner;
   double last_accuracy = 0;
@@ -61,17 +74,12 @@ TEST(Deadline, IsKeptWithAnAnswerOfEveryBranch) {
 
 TEST(Deadline, MuchTimeChangesNothing) {
   TinyReasoner reasoner;
-  FakeClock clock(kStep, kToken);
-  auto options = asked(clock, 1000);
-  const auto timed = run(reasoner, options, clock);
-  options.deadline.reset();
-  const auto free = run(reasoner, options, clock);
-  ASSERT_TRUE(timed && free);
-  EXPECT_FALSE(free->plan);
-  ASSERT_EQ(timed->branches.size(), free->branches.size());
-  for (size_t i = 0; i < free->branches.size(); ++i) {
-    EXPECT_EQ(timed->branches[i].text, free->branches[i].text);
-    EXPECT_EQ(timed->branches[i].finish_reason, free->branches[i].finish_reason);
+  const auto [timed, free] = run_both(reasoner, 1000);
+  EXPECT_FALSE(free.plan);
+  ASSERT_EQ(timed.branches.size(), free.branches.size());
+  for (size_t i = 0; i < free.branches.size(); ++i) {
+    EXPECT_EQ(timed.branches[i].text, free.branches[i].text);
+    EXPECT_EQ(timed.branches[i].finish_reason, free.branches[i].finish_reason);
   }
 }
 
@@ -114,17 +122,12 @@ TEST(Deadline, ADeadlineThatHasPassedStillGetsAnAnswer) {
 
 TEST(Deadline, BranchesAreTheBeginningsOfWhatTheyWouldBe) {
   TinyReasoner reasoner;
-  FakeClock clock(kStep, kToken);
-  auto options = asked(clock, 8);
-  const auto timed = run(reasoner, options, clock);
-  options.deadline.reset();
-  const auto free = run(reasoner, options, clock);
-  ASSERT_TRUE(timed && free);
-  const auto thought = static_cast<size_t>(timed->plan->budget_tokens) / 2;
-  for (size_t i = 0; i < timed->branches.size(); ++i) {
-    const auto& samples = timed->branches[i].samples;
+  const auto [timed, free] = run_both(reasoner, 8);
+  const auto thought = static_cast<size_t>(timed.plan->budget_tokens) / 2;
+  for (size_t i = 0; i < timed.branches.size(); ++i) {
+    const auto& samples = timed.branches[i].samples;
     for (size_t t = 0; t < std::min(thought, samples.size()); ++t) {
-      EXPECT_EQ(samples[t].token, free->branches[i].samples.at(t).token);
+      EXPECT_EQ(samples[t].token, free.branches[i].samples.at(t).token);
     }
   }
 }
