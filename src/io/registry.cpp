@@ -11,6 +11,8 @@
 #include "base/ascii.h"
 #include "base/file.h"
 #include "io/builtin_registry.h"
+#include "io/json.h"
+#include "io/json_fields.h"
 #include "io/sha256.h"
 
 namespace pith {
@@ -40,146 +42,89 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// Reads the fields of one JSON object; every error names the origin and the path.
-class Reader {
- public:
-  Reader(const Json& json, const std::string& origin, std::string where)
-      : json_(json), origin_(origin), where_(std::move(where)) {}
-
-  template <class... Args>
-  tl::unexpected<Error> bad(fmt::format_string<Args...> format, Args&&... args) const {
-    return fail(ErrorCode::corrupt, "{}: {}: {}", printable(origin_, 400), where_,
-                fmt::format(format, std::forward<Args>(args)...));
-  }
-
-  Result<std::string> text(const char* key, bool required = true) const {
-    const Json* value = find(key);
-    if (value == nullptr) {
-      if (required) return bad("'{}' is missing", key);
-      return std::string();
-    }
-    if (!value->is_string()) return bad("'{}' is not a string", key);
-    return value->get<std::string>();
-  }
-
-  Result<uint64_t> count(const char* key, uint64_t limit, uint64_t fallback) const {
-    const Json* value = find(key);
-    if (value == nullptr) return fallback;
-    if (!value->is_number_unsigned() || value->get<uint64_t>() > limit) {
-      return bad("'{}' is not a whole number from 0 to {}", key, limit);
-    }
-    return value->get<uint64_t>();
-  }
-
-  // The array under `key`; empty when absent and not required.
-  Result<const Json*> list(const char* key, bool required) const {
-    static const Json kEmpty = Json::array();
-    const Json* value = find(key);
-    if (value == nullptr && !required) return &kEmpty;
-    if (value == nullptr || !value->is_array() || (required && value->empty())) {
-      return bad("'{}' is not a list{}", key, required ? " with something in it" : "");
-    }
-    return value;
-  }
-
-  const Json* find(const char* key) const {
-    if (!json_.is_object()) return nullptr;
-    const auto it = json_.find(key);
-    return it == json_.end() ? nullptr : &*it;
-  }
-
-  Reader child(const Json& json, std::string where) const {
-    return {json, origin_, std::move(where)};
-  }
-  Reader renamed(std::string where) const { return child(json_, std::move(where)); }
-
- private:
-  const Json& json_;
-  const std::string& origin_;
-  std::string where_;
-};
-
-Result<HubSource> read_hub(const Reader& in) {
+Result<HubSource> read_hub(const JsonFields& in) {
   HubSource hub;
   PITH_TRY(hub.repository, in.text("repository"));
   PITH_TRY(hub.file, in.text("file"));
-  if (!is_repository(hub.repository)) return in.bad("'repository' is not of the form owner/name");
-  if (!is_relative_path(hub.file)) return in.bad("'file' is not a plain path");
+  if (!is_repository(hub.repository)) return in.bad("repository", "is not of the form owner/name");
+  if (!is_relative_path(hub.file)) return in.bad("file", "is not a plain path");
   return hub;
 }
 
-Result<WheelSource> read_wheels(const Reader& in, uint64_t file_bytes) {
+Result<WheelSource> read_wheels(const JsonFields& in, uint64_t file_bytes) {
   WheelSource wheels;
   PITH_TRY(wheels.package, in.text("package"));
   PITH_TRY(wheels.version, in.text("version"));
   PITH_TRY(wheels.member, in.text("member"));
-  PITH_TRY(const uint64_t parts, in.count("parts", kMaxParts, 1));
-  PITH_TRY(wheels.part_bytes, in.count("part_bytes", kMaxModelBytes, file_bytes));
+  PITH_TRY(const uint64_t parts, in.count("parts", 1, kMaxParts, 1));
+  PITH_TRY(wheels.part_bytes, in.count("part_bytes", 1, kMaxModelBytes, file_bytes));
   wheels.parts = static_cast<int>(parts);
   if (!is_plain_name(wheels.package, kMostNameBytes, "._-{}"))
-    return in.bad("'package' is not a package name");
+    return in.bad("package", "is not a package name");
   if (!is_plain_name(wheels.version, kMostNameBytes, ".+!_-"))
-    return in.bad("'version' is not a version");
-  if (!is_relative_path(wheels.member)) return in.bad("'member' is not a plain path");
-  if (parts == 0 || file_bytes == 0 || wheels.part_bytes == 0 ||
-      (file_bytes - 1) / wheels.part_bytes != parts - 1) {
-    return in.bad("'parts' x 'part_bytes' do not make up the file's 'bytes'");
+    return in.bad("version", "is not a version");
+  if (!is_relative_path(wheels.member)) return in.bad("member", "is not a plain path");
+  if (file_bytes == 0 || (file_bytes - 1) / wheels.part_bytes != parts - 1) {
+    return in.bad("parts", "times 'part_bytes' do not make up the file's 'bytes'");
   }
   return wheels;
 }
 
-Result<ModelSource> read_source(const Reader& in, uint64_t file_bytes) {
-  if (const Json* hub = in.find("hub")) {
-    PITH_TRY(ModelSource source, read_hub(in.child(*hub, "hub")));
+// {"hub": ..} or {"wheels": ..}.
+Result<ModelSource> read_source(const JsonFields& in, uint64_t file_bytes) {
+  PITH_TRY(const auto hub, in.object("hub"));
+  if (hub) {
+    PITH_TRY(ModelSource source, read_hub(*hub));
     return source;
   }
-  if (const Json* wheels = in.find("wheels")) {
-    PITH_TRY(ModelSource source, read_wheels(in.child(*wheels, "wheels"), file_bytes));
-    return source;
-  }
-  return in.bad("a source is {{\"hub\": ...}} or {{\"wheels\": ...}}");
+  PITH_TRY(const auto wheels, in.object("wheels"));
+  if (!wheels) return in.bad("hub", "and 'wheels' are missing: it needs one of them");
+  PITH_TRY(ModelSource source, read_wheels(*wheels, file_bytes));
+  return source;
 }
 
-Result<RegistryFile> read_file_entry(const Reader& in) {
+Result<RegistryFile> read_file_entry(const JsonFields& in) {
   RegistryFile file;
   PITH_TRY(file.name, in.text("name"));
-  PITH_TRY(file.bytes, in.count("bytes", kMaxModelBytes, 0));
-  PITH_TRY(file.sha256, in.text("sha256", false));
-  if (!is_plain_name(file.name, kMostNameBytes)) return in.bad("'name' is not a plain file name");
+  PITH_TRY(file.bytes, in.count("bytes", 0, kMaxModelBytes, 0));
+  PITH_TRY(auto sha256, in.optional_text("sha256"));
+  file.sha256 = std::move(sha256).value_or("");
+  if (!is_plain_name(file.name, kMostNameBytes)) return in.bad("name", "is not a plain file name");
   if (!file.sha256.empty() && !is_sha256(file.sha256)) {
-    return in.bad("'sha256' is not 64 lower-case hexadecimal digits");
+    return in.bad("sha256", "is not 64 lower-case hexadecimal digits");
   }
-  PITH_TRY(const Json* sources, in.list("sources", true));
-  for (const Json& json : *sources) {
-    PITH_TRY(ModelSource source, read_source(in.child(json, file.name + ": source"), file.bytes));
+  PITH_TRY(const auto sources, in.objects("sources"));
+  if (sources.empty()) return in.bad("sources", "is missing");
+  for (const JsonFields& fields : sources) {
+    PITH_TRY(ModelSource source, read_source(fields, file.bytes));
     for (const ModelSource& other : file.sources) {
-      if (other.index() == source.index()) return in.bad("two sources of one kind");
+      if (other.index() == source.index()) return in.bad("sources", "has two of one kind");
     }
     file.sources.push_back(std::move(source));
   }
   return file;
 }
 
-Result<RegistryModel> read_model(const Reader& in) {
+Result<RegistryModel> read_model(const JsonFields& in) {
   RegistryModel model;
   PITH_TRY(model.name, in.text("name"));
   if (!is_plain_name(model.name, kMostNameBytes) || model.name != lower(model.name)) {
-    return in.bad("'name' is not of lower-case letters, digits, '.', '_' and '-'");
+    return in.bad("name", "is not of lower-case letters, digits, '.', '_' and '-'");
   }
-  const Reader named = in.renamed(model.name);
   PITH_TRY(model.title, in.text("title"));
   PITH_TRY(model.architecture, in.text("architecture"));
   PITH_TRY(model.licence, in.text("licence"));
-  PITH_TRY(const Json* aliases, in.list("aliases", false));
+  PITH_TRY(const Json* aliases, in.list("aliases"));
   for (const Json& alias : *aliases) {
     if (!alias.is_string() || !is_plain_name(alias.get<std::string>(), kMostNameBytes)) {
-      return named.bad("'aliases' holds something that is not a name");
+      return in.bad("aliases", "holds something that is not a name");
     }
     model.aliases.push_back(lower(alias.get<std::string>()));
   }
-  PITH_TRY(const Json* files, in.list("files", true));
-  for (const Json& json : *files) {
-    PITH_TRY(RegistryFile file, read_file_entry(in.child(json, model.name)));
+  PITH_TRY(const auto files, in.objects("files"));
+  if (files.empty()) return in.bad("files", "is missing");
+  for (const JsonFields& fields : files) {
+    PITH_TRY(RegistryFile file, read_file_entry(fields));
     model.files.push_back(std::move(file));
   }
   return model;
@@ -222,20 +167,22 @@ bool RegistryModel::pinned() const {
 }
 
 Result<Registry> Registry::parse(std::string_view json, const std::string& origin) {
-  const Json root = Json::parse(json, nullptr, /*allow_exceptions=*/false);
-  const Reader in(root, origin, "registry");
-  if (root.is_discarded()) return in.bad("not valid JSON");
+  PITH_TRY(const Json root, parse_json<Json>(json, origin));
+  PITH_TRY(const JsonFields in, JsonFields::of(root, origin));
+  PITH_TRY(const auto models, in.objects("models"));
+  if (models.empty()) return in.bad("models", "is missing");
   Registry registry;
-  PITH_TRY(const Json* models, in.list("models", true));
-  for (size_t i = 0; i < models->size(); ++i) {
-    PITH_TRY(RegistryModel model, read_model(in.child((*models)[i], fmt::format("model {}", i))));
-    if (registry.find(model.name) != nullptr) return in.bad("'{}' is there twice", model.name);
+  for (const JsonFields& fields : models) {
+    PITH_TRY(RegistryModel model, read_model(fields));
+    if (registry.find(model.name) != nullptr) {
+      return in.bad("models", fmt::format("has {} twice", model.name));
+    }
     registry.models_.push_back(std::move(model));
   }
-  PITH_TRY(const std::string default_name, in.text("default", false));
-  if (default_name.empty()) return registry;
-  const RegistryModel* model = registry.find(default_name);
-  if (model == nullptr) return in.bad("'default' names no model of the list");
+  PITH_TRY(const auto default_name, in.optional_text("default"));
+  if (!default_name) return registry;
+  const RegistryModel* model = registry.find(*default_name);
+  if (model == nullptr) return in.bad("default", "names no model of the list");
   registry.default_index_ = static_cast<size_t>(model - registry.models_.data());
   return registry;
 }

@@ -10,9 +10,9 @@
 #include "base/ascii.h"
 #include "base/file.h"
 #include "io/json.h"
+#include "io/json_fields.h"
 #include "io/sha256.h"
 #include "model/adapter_source.h"
-#include "reason/branch.h"
 #include "reason/verifier.h"
 
 namespace pith {
@@ -24,152 +24,68 @@ namespace fs = std::filesystem;
 constexpr int32_t kFormat = 1;
 constexpr uint64_t kMostPackBytes = uint64_t{1} << 20;
 constexpr uint64_t kMostHeadBytes = uint64_t{1} << 30;
-constexpr size_t kMostPromptBytes = 1 << 16;
 constexpr size_t kMostNameBytes = 100;
 constexpr size_t kMostResults = 1000;
 constexpr int32_t kMostPositions = 1024;
 constexpr int32_t kMostCount = std::numeric_limits<int32_t>::max();
 constexpr std::string_view kBudgetMark = "{budget}";
 
-// The keys of one object of pack.json; every error names the file and the key.
-class Fields {
- public:
-  // `prefix` comes before its keys in messages: "base.".
-  Fields(const Json& json, const std::string& file, std::string prefix)
-      : json_(json), file_(file), prefix_(std::move(prefix)) {}
+// A whole number that an int32_t holds.
+Result<int32_t> read_count(const JsonFields& fields, const char* key, int32_t least, int32_t most,
+                           std::optional<int32_t> fallback = std::nullopt) {
+  PITH_TRY(const uint64_t number, fields.count(key, least, most, fallback));
+  return static_cast<int32_t>(number);
+}
 
-  tl::unexpected<Error> bad(std::string_view key, std::string_view what) const {
-    return fail(ErrorCode::corrupt, "{}: '{}{}' {}", printable(file_, 400), prefix_, key, what);
-  }
+// The name of a file or folder in the pack itself; empty where there is none.
+Result<std::string> file_name(const JsonFields& fields, const char* key) {
+  PITH_TRY(const auto name, fields.optional_text(key));
+  if (!name) return std::string();
+  if (is_plain_name(*name, kMostNameBytes)) return *name;
+  return fields.bad(key, fmt::format("is '{}', which is not the name of a file in the pack",
+                                     printable(*name, 80)));
+}
 
-  Status refuse_others(std::initializer_list<std::string_view> known) const {
-    for (const auto& [key, value] : json_.items()) {
-      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-      return fail(ErrorCode::unsupported, "{}: '{}{}' is a key that this pith does not know",
-                  printable(file_, 400), prefix_, printable(key));
-    }
-    return {};
-  }
-
-  // nullptr where it is absent or null.
-  const Json* find(const char* key) const {
-    const auto found = json_.find(key);
-    return found == json_.end() || found->is_null() ? nullptr : &*found;
-  }
-
-  // An object under `key`; nothing where it is absent or null.
-  Result<std::optional<Fields>> object(const char* key) const {
-    const Json* value = find(key);
-    if (value == nullptr) return std::optional<Fields>();
-    if (!value->is_object()) return bad(key, "is not an object");
-    return std::optional(Fields(*value, file_, prefix_ + key + "."));
-  }
-
-  Result<std::optional<std::string>> optional_text(const char* key, size_t most_bytes) const {
-    const Json* value = find(key);
-    if (value == nullptr) return std::optional<std::string>();
-    if (!value->is_string()) return bad(key, "is not a string");
-    const auto& text = value->get_ref<const std::string&>();
-    if (text.size() > most_bytes) {
-      return bad(key, fmt::format("is longer than {} bytes", most_bytes));
-    }
-    return std::optional(text);
-  }
-
-  Result<std::string> text(const char* key, size_t most_bytes = kMostNameBytes) const {
-    PITH_TRY(auto text, optional_text(key, most_bytes));
-    if (!text || text->empty()) return bad(key, "is missing");
-    return *std::move(text);
-  }
-
-  // The name of a file or folder in the pack itself; empty where there is none.
-  Result<std::string> file_name(const char* key) const {
-    PITH_TRY(const auto name, optional_text(key, kMostPromptBytes));
-    if (!name) return std::string();
-    if (is_plain_name(*name, kMostNameBytes)) return *name;
-    return bad(key, fmt::format("is '{}', which is not the name of a file in the pack",
-                                printable(*name, 80)));
-  }
-
-  Result<int32_t> count(const char* key, int32_t least, int32_t most,
-                        std::optional<int32_t> fallback = std::nullopt) const {
-    const Json* value = find(key);
-    if (value == nullptr && fallback) return *fallback;
-    if (value == nullptr) return bad(key, "is missing");
-    if (value->is_number_unsigned() && value->get<uint64_t>() >= static_cast<uint64_t>(least) &&
-        value->get<uint64_t>() <= static_cast<uint64_t>(most)) {
-      return static_cast<int32_t>(value->get<uint64_t>());
-    }
-    return bad(key, fmt::format("is not a whole number from {} to {}", least, most));
-  }
-
-  Result<std::optional<double>> optional_number(const char* key, double most) const {
-    const Json* value = find(key);
-    if (value == nullptr) return std::optional<double>();
-    if (value->is_number()) {
-      const auto number = value->get<double>();
-      if (number >= 0 && number <= most) return std::optional(number);
-    }
-    return bad(key, fmt::format("is not a number from 0 to {}", most));
-  }
-
-  // The index of the text among `names`.
-  Result<size_t> choice(const char* key, std::initializer_list<std::string_view> names,
-                        std::string_view fallback) const {
-    PITH_TRY(const auto text, optional_text(key, kMostPromptBytes));
-    const std::string_view wanted = text ? std::string_view(*text) : fallback;
-    const auto* found = std::find(names.begin(), names.end(), wanted);
-    if (found != names.end()) return static_cast<size_t>(found - names.begin());
-    return bad(
-        key, fmt::format("is '{}', not one of {}", printable(wanted, 40), fmt::join(names, ", ")));
-  }
-
- private:
-  const Json& json_;
-  const std::string& file_;
-  std::string prefix_;
-};
-
-Status read_base(const Fields& root, PackBase& base) {
+Status read_base(const JsonFields& root, PackBase& base) {
   PITH_TRY(const auto fields, root.object("base"));
   if (!fields) return root.bad("base", "is missing");
   PITH_TRY_VOID(fields->refuse_others({"name", "sha256"}));
-  PITH_TRY(base.name, fields->text("name"));
+  PITH_TRY(base.name, fields->text("name", kMostNameBytes));
   PITH_TRY(base.sha256, fields->text("sha256"));
   if (is_sha256(base.sha256)) return {};
   return fields->bad("sha256", "is not 64 lower-case hexadecimal digits");
 }
 
-Status read_prompts(const Fields& root, PackPrompts& prompts) {
+Status read_prompts(const JsonFields& root, PackPrompts& prompts) {
   PITH_TRY(const auto fields, root.object("prompts"));
   if (!fields) return {};
   PITH_TRY_VOID(fields->refuse_others({"system", "verification"}));
-  PITH_TRY(prompts.system, fields->optional_text("system", kMostPromptBytes));
-  PITH_TRY(auto verification, fields->optional_text("verification", kMostPromptBytes));
+  PITH_TRY(prompts.system, fields->optional_text("system"));
+  PITH_TRY(auto verification, fields->optional_text("verification"));
   prompts.verification = std::move(verification).value_or("");
   return {};
 }
 
-Status read_verification(const Fields& root, PackVerification& verification) {
+Status read_verification(const JsonFields& root, PackVerification& verification) {
   PITH_TRY(const auto fields, root.object("verification"));
   if (!fields) return {};
   PITH_TRY_VOID(fields->refuse_others({"reader", "positions"}));
   PITH_TRY(const size_t reader, fields->choice("reader", {"base", "adapter"}, "base"));
   verification.with_adapter = reader == 1;
-  PITH_TRY(verification.positions, fields->count("positions", 1, kMostPositions, 1));
+  PITH_TRY(verification.positions, read_count(*fields, "positions", 1, kMostPositions, 1));
   return {};
 }
 
-Status read_budgets(const Fields& root, PackBudgets& budgets) {
+Status read_budgets(const JsonFields& root, PackBudgets& budgets) {
   PITH_TRY(const auto fields, root.object("budgets"));
   if (!fields) return {};
   PITH_TRY_VOID(fields->refuse_others({"think", "direct"}));
-  PITH_TRY(budgets.think, fields->count("think", 1, kMostBudget, budgets.think));
-  PITH_TRY(budgets.direct, fields->count("direct", 1, kMostBudget, budgets.direct));
+  PITH_TRY(budgets.think, read_count(*fields, "think", 1, kMostBudget, budgets.think));
+  PITH_TRY(budgets.direct, read_count(*fields, "direct", 1, kMostBudget, budgets.direct));
   return {};
 }
 
-Status read_thresholds(const Fields& root, double& think) {
+Status read_thresholds(const JsonFields& root, double& think) {
   PITH_TRY(const auto fields, root.object("thresholds"));
   if (!fields) return {};
   PITH_TRY_VOID(fields->refuse_others({"think"}));
@@ -179,17 +95,17 @@ Status read_thresholds(const Fields& root, double& think) {
 }
 
 // Keys that we do not know say something about a measurement, and change nothing.
-Result<PackResult> read_result(const Fields& fields) {
+Result<PackResult> read_result(const JsonFields& fields) {
   constexpr double kMostMeanTokens = kMostBudget;
   PackResult result;
-  PITH_TRY(result.task, fields.text("task"));
+  PITH_TRY(result.task, fields.text("task", kMostNameBytes));
   PITH_TRY(const size_t mode, fields.choice("mode", {"on", "off", "auto"}, ""));
   result.mode = mode == 0 ? "on" : mode == 1 ? "off" : "auto";
   PITH_TRY(auto vote, fields.optional_text("vote", kMostNameBytes));
   result.vote = std::move(vote).value_or("");
-  PITH_TRY(result.branches, fields.count("branches", 1, kMostCount, 1));
-  PITH_TRY(result.budget_tokens, fields.count("budget_tokens", 1, kMostBudget));
-  PITH_TRY(result.questions, fields.count("questions", 1, kMostCount));
+  PITH_TRY(result.branches, read_count(fields, "branches", 1, kMostCount, 1));
+  PITH_TRY(result.budget_tokens, read_count(fields, "budget_tokens", 1, kMostBudget));
+  PITH_TRY(result.questions, read_count(fields, "questions", 1, kMostCount));
   PITH_TRY(const auto accuracy, fields.optional_number("accuracy", 1));
   if (!accuracy) return fields.bad("accuracy", "is missing");
   result.accuracy = *accuracy;
@@ -199,15 +115,12 @@ Result<PackResult> read_result(const Fields& fields) {
   return result;
 }
 
-Status read_results(const Fields& root, const std::string& file, std::vector<PackResult>& results) {
-  const Json* list = root.find("results");
-  if (list == nullptr) return {};
-  if (!list->is_array() || list->size() > kMostResults) {
-    return root.bad("results", fmt::format("is not a list of up to {}", kMostResults));
+Status read_results(const JsonFields& root, std::vector<PackResult>& results) {
+  PITH_TRY(const auto entries, root.objects("results"));
+  if (entries.size() > kMostResults) {
+    return root.bad("results", fmt::format("is a list of more than {}", kMostResults));
   }
-  for (size_t i = 0; i < list->size(); ++i) {
-    if (!(*list)[i].is_object()) return root.bad("results", "holds what is not an object");
-    const Fields fields((*list)[i], file, fmt::format("results[{}].", i));
+  for (const JsonFields& fields : entries) {
     PITH_TRY(PackResult result, read_result(fields));
     results.push_back(std::move(result));
   }
@@ -337,11 +250,8 @@ std::string_view pack_boundary_name(PackBoundary boundary) {
 
 Result<PackManifest> parse_pack(std::string_view json, const std::string& file) {
   PITH_TRY(const Json parsed, parse_json<Json>(json, file));
-  if (!parsed.is_object()) {
-    return fail(ErrorCode::corrupt, "{}: it is not a JSON object", printable(file, 400));
-  }
-  const Fields root(parsed, file, "");
-  PITH_TRY(const int32_t format, root.count("format", 1, kMostCount));
+  PITH_TRY(const JsonFields root, JsonFields::of(parsed, file));
+  PITH_TRY(const int32_t format, read_count(root, "format", 1, kMostCount));
   if (format != kFormat) {
     return fail(ErrorCode::unsupported, "{}: 'format' is {}; this pith reads {}",
                 printable(file, 400), format, kFormat);
@@ -351,14 +261,14 @@ Result<PackManifest> parse_pack(std::string_view json, const std::string& file) 
                           "prompts", "verification", "budgets", "thresholds", "results"}));
   PackManifest manifest;
   Pack& pack = manifest.pack;
-  PITH_TRY(pack.name, root.text("name"));
+  PITH_TRY(pack.name, root.text("name", kMostNameBytes));
   if (!is_plain_name(pack.name, kMostNameBytes)) {
     return root.bad("name", "is not of letters, digits, '.', '_' and '-'");
   }
   PITH_TRY_VOID(read_base(root, pack.base));
-  PITH_TRY(pack.adapter, root.file_name("adapter"));
-  PITH_TRY(manifest.switcher_file, root.file_name("switcher"));
-  PITH_TRY(manifest.verifier_file, root.file_name("verifier"));
+  PITH_TRY(pack.adapter, file_name(root, "adapter"));
+  PITH_TRY(manifest.switcher_file, file_name(root, "switcher"));
+  PITH_TRY(manifest.verifier_file, file_name(root, "verifier"));
   PITH_TRY(const size_t boundary,
            root.choice("boundary", {"assistant-header", "invocation-tokens"}, "assistant-header"));
   pack.boundary = static_cast<PackBoundary>(boundary);
@@ -366,7 +276,7 @@ Result<PackManifest> parse_pack(std::string_view json, const std::string& file) 
   PITH_TRY_VOID(read_verification(root, pack.verification));
   PITH_TRY_VOID(read_budgets(root, pack.budgets));
   PITH_TRY_VOID(read_thresholds(root, pack.think_threshold));
-  PITH_TRY_VOID(read_results(root, file, pack.results));
+  PITH_TRY_VOID(read_results(root, pack.results));
   if (pack.verification.with_adapter && pack.adapter.empty()) {
     return root.bad("verification.reader", "is 'adapter', and the pack has none");
   }
