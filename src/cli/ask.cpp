@@ -37,10 +37,6 @@ constexpr double kMostDeadline = 1e6;
 // takes 0.04 s.
 constexpr double kEndSeconds = 0.05;
 
-constexpr std::string_view kVerifierNeeded =
-    "--vote verifier needs a reasoning pack that has a verifier (--pack): use majority or "
-    "confidence";
-
 struct AskOptions {
   RunOptions run;
   AdapterOptions adapter;
@@ -52,7 +48,6 @@ struct AskOptions {
   bool own_system = false;  // the user gave one, perhaps an empty one
   bool own_temperature = false;
   bool own_budget = false;
-  bool own_vote = false;
   bool all_branches = false;  // none is ended early
   std::optional<double> deadline_s;
   Clock::time_point start;  // of the program
@@ -87,16 +82,11 @@ QuestionStyle style_of(const AskOptions& options, const std::optional<LoadedPack
                         budget_tokens);
 }
 
-// What the pack says of how to reason, where the user does not.
-Status apply(const LoadedPack& pack, AskOptions& options) {
-  SelfConsistencyOptions& reason = options.reason;
+// What the pack has to decide with.
+void apply(const LoadedPack& pack, SelfConsistencyOptions& reason) {
   reason.route.switcher = pack.switcher();
   reason.route.threshold = pack.pack.think_threshold;
-  if (pack.verifier && !options.own_vote) reason.vote = VoteRule::verifier;
-  if (reason.vote != VoteRule::verifier) return {};
-  if (!pack.verifier) return fail(ErrorCode::usage, "{}", kVerifierNeeded);
-  reason.verifier = &*pack.verifier;
-  return {};
+  if (reason.vote == VoteRule::verifier) reason.verifier = &*pack.verifier;
 }
 
 Deadline deadline_of(const AskOptions& options, const std::optional<LoadedPack>& pack) {
@@ -159,16 +149,15 @@ std::string output_text(const AskOptions& options, const AskReport& report) {
 
 // Returns the exit status.
 Result<int> ask(AskOptions& options) {
-  if (options.reason.vote == VoteRule::verifier && options.pack.pack.empty()) {
-    return fail(ErrorCode::usage, "{}", kVerifierNeeded);
-  }
+  PITH_TRY_VOID(check_vote(options.pack));
   PITH_TRY(const std::string question, read_question(options));
   PITH_TRY(const OpenModel model, open_model(options.run.model));
   PITH_TRY(const ChatTemplate chat_template, model.chat_template);
   PITH_TRY(std::optional<LoadedPack> pack,
            load_pack(model, options.pack, options.adapter.precision));
-  if (pack) PITH_TRY_VOID(apply(*pack, options));
   SelfConsistencyOptions& reason = options.reason;
+  PITH_TRY(reason.vote, chosen_vote(options.pack, pack));
+  if (pack) apply(*pack, reason);
   const QuestionStyle style = style_of(options, pack);
   PITH_TRY(const QuestionPrompts prompts,
            question_prompts(style, reason.kind, question, chat_template, model.tokenizer));
@@ -242,14 +231,7 @@ void add_ask(CLI::App& app, Context& context) {
              "Branches that vote");
   add_number(*command, "--parallel", options->reason.parallel, 0, kMostBranches,
              "Branches that run at once, each handing its place to the next; 0: all");
-  CLI::Option* vote = add_choice<VoteRule>(
-      *command, "--vote", options->reason.vote,
-      {{"majority", VoteRule::majority},
-       {"verifier", VoteRule::verifier},
-       {"confidence", VoteRule::confidence}},
-      "What a branch's vote weighs: majority (1), confidence (how sure it was in "
-      "its least certain passage), verifier (a pack's score) [majority; verifier where the pack "
-      "has one]");
+  add_vote_flag(*command, options->pack, "What a branch's vote weighs");
   const auto stop_at = [options](const std::string& text) {
     options->reason.stop_at = number_or_throw("--stop-at", text, kLeastStopAt, kMostStopAt);
   };
@@ -288,9 +270,8 @@ void add_ask(CLI::App& app, Context& context) {
   add_conversation_flags(*command, options->run, "what the model takes");
   CLI::Option* temperature = add_sampling_flags(*command, options->run);
   temperature->description("Randomness; 0: always the likeliest token [0.7; 0 with one branch]");
-  command->callback([options, system, temperature, budget, vote, &context] {
+  command->callback([options, system, temperature, budget, &context] {
     options->own_budget = budget->count() > 0;
-    options->own_vote = vote->count() > 0;
     options->own_system = system->count() > 0;
     options->own_temperature = temperature->count() > 0;
     options->start = context.start;

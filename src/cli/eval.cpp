@@ -1,4 +1,5 @@
 // `pith eval`: how often a model is right, with intervals.
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -23,6 +24,7 @@
 #include "eval/results.h"
 #include "eval/run_log.h"
 #include "eval/summary.h"
+#include "eval/votes.h"
 #include "reason/branch_confidence.h"
 
 namespace pith::cli {
@@ -173,8 +175,10 @@ Status check_branches(const EvalOptions& options, int32_t samples) {
 Result<EvalRun> evaluate(EvalOptions& options) {
   RolloutFlags& flags = options.rollout;
   PITH_TRY_VOID(check_branches(options, flags.options.samples));
+  PITH_TRY_VOID(check_vote(flags.pack));
   flags.options.ask_heads = true;
   PITH_TRY(const RolloutSetup setup, set_up_rollouts(flags));
+  PITH_TRY_VOID(chosen_vote(flags.pack, setup.pack));
   for (const Question& question : setup.questions) {
     if (!question.gold.empty()) continue;
     return fail(ErrorCode::usage,
@@ -226,6 +230,15 @@ Result<EvalRun> merge(const EvalOptions& options) {
   return run;
 }
 
+// The rule whose votes are the headline.
+Result<VoteRule> headline_vote(const EvalOptions& options, const EvalRun& run) {
+  const VoteRule vote = options.rollout.pack.vote.value_or(default_vote(run));
+  const std::vector<VoteRule> rules = vote_rules(run);
+  if (std::find(rules.begin(), rules.end(), vote) != rules.end()) return vote;
+  return fail(ErrorCode::usage, "no votes by {}: not every sample has what it weighs by",
+              vote_rule_name(vote));
+}
+
 std::string file_text(const ordered_json& object) {
   return object.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
@@ -245,7 +258,8 @@ Result<int> eval(EvalOptions& options) {
   if (!options.compare.empty()) return compare(options);
   PITH_TRY(const EvalRun run, options.merge.empty() ? evaluate(options) : merge(options));
   const auto branches = options.branches.empty() ? default_branches(run.samples) : options.branches;
-  const Summary summary = summarise(run, branches);
+  PITH_TRY(const VoteRule vote, headline_vote(options, run));
+  const Summary summary = summarise(run, branches, vote);
   if (!options.json_file.empty()) {
     PITH_TRY_VOID(write_file(options.json_file, file_text(report_json(run, summary))));
   }
@@ -287,6 +301,9 @@ void add_eval(CLI::App& app, Context& context) {
       ->check(CLI::Range(1, kMostSamples))
       ->option_text("N,N,..");
   add_rollout_flags(*command, options->rollout, "Print nothing");
+  CLI::Option* vote =
+      add_vote_flag(*command, options->rollout.pack,
+                    "The votes that come first in reports, by what a sample weighs in them");
   CLI::Option* merge = command->add_option("--merge", options->merge,
                                            "Make one report from those of all shards of a run");
   merge->option_text("FILE FILE..");
@@ -295,7 +312,8 @@ void add_eval(CLI::App& app, Context& context) {
                    "Two reports on the same questions: what the second does better")
       ->option_text("A B")
       ->expected(2)
-      ->excludes(merge);
+      ->excludes(merge)
+      ->excludes(vote);
   command->callback([options, &context] { context.exit_status = run_eval(*options); });
 }
 

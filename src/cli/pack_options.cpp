@@ -12,6 +12,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+tl::unexpected<Error> no_verifier() {
+  return fail(ErrorCode::usage,
+              "--vote verifier needs a reasoning pack that has a verifier (--pack): use majority "
+              "or confidence");
+}
+
 // Where packs are looked for by name, in order.
 std::vector<std::string> pack_folders() {
   std::vector<std::string> folders;
@@ -40,6 +46,30 @@ void add_pack_flags(CLI::App& command, PackOptions& options, CLI::Option* adapte
       {{"auto", ThinkMode::automatic}, {"on", ThinkMode::on}, {"off", ThinkMode::off}},
       "Whether it reasons before it answers: auto (as the pack's switcher says; "
       "without one, on), on, off [auto]");
+}
+
+CLI::Option* add_vote_flag(CLI::App& command, PackOptions& options,
+                           const std::string& description) {
+  return add_choice<std::optional<VoteRule>>(
+      command, "--vote", options.vote,
+      {{"majority", VoteRule::majority},
+       {"verifier", VoteRule::verifier},
+       {"confidence", VoteRule::confidence}},
+      description +
+          ": majority (1), confidence (how sure it was in its least certain passage), verifier (a "
+          "pack's score) [majority; verifier where the pack has one]");
+}
+
+Status check_vote(const PackOptions& options) {
+  if (options.vote == VoteRule::verifier && options.pack.empty()) return no_verifier();
+  return {};
+}
+
+Result<VoteRule> chosen_vote(const PackOptions& options, const std::optional<LoadedPack>& pack) {
+  const bool verifier = pack && pack->verifier;
+  const VoteRule vote = options.vote.value_or(verifier ? VoteRule::verifier : VoteRule::majority);
+  if (vote == VoteRule::verifier && !verifier) return no_verifier();
+  return vote;
 }
 
 Result<std::string> resolve_pack(std::string_view name_or_path) {

@@ -1,4 +1,4 @@
-// The flags of the commands that reason with a pack, and from these a pack that is ready.
+// The flags of the commands that reason, and from these a pack that is ready.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -13,16 +13,25 @@
 #include "reason/pack.h"
 #include "reason/route.h"
 #include "reason/verifier.h"
+#include "reason/vote.h"
 
 namespace pith::cli {
 
 struct PackOptions {
   std::string pack;  // name or path; empty: none
   ThinkMode think = ThinkMode::automatic;
+  std::optional<VoteRule> vote;  // none: chosen_vote() chooses
 };
 
 // --pack and --think. A pack brings its own adapter: `adapter` is the option that it excludes.
 void add_pack_flags(CLI::App& command, PackOptions& options, CLI::Option* adapter);
+
+// --vote. `description` ends in what each rule weighs.
+CLI::Option* add_vote_flag(CLI::App& command, PackOptions& options, const std::string& description);
+
+// Whether there can be votes by the rule at all, before anything is loaded. Errors: usage
+// (by a verifier, without a pack).
+Status check_vote(const PackOptions& options);
 
 // The folder that `name_or_path` stands for. What has a '/' is a path; a name is looked for
 // in the store's folder "packs", then in those that come with pith. Errors: not_found, with
@@ -42,6 +51,10 @@ struct LoadedPack {
 // Adapter::load.
 Result<std::optional<LoadedPack>> load_pack(const OpenModel& model, const PackOptions& options,
                                             AdapterPrecision precision);
+
+// The user's, else `verifier` where the pack has one, else `majority`. Errors: usage (by a
+// verifier, and there is none).
+Result<VoteRule> chosen_vote(const PackOptions& options, const std::optional<LoadedPack>& pack);
 
 // Makes the pack's adapter known to the engine, and to the pack's verifier if that reads
 // with it. kNoAdapter when the pack has none.

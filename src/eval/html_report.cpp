@@ -35,10 +35,11 @@ std::string tile(const std::string& label, const std::string& value, const std::
 
 std::string tiles(const EvalRun& run, const Summary& summary) {
   std::string out = "<div class=\"tiles\">\n";
-  std::vector<MetricName> names = {{"pass_at_1"}, {"greedy"}};
+  std::vector<MetricName> names;
   for (const VoteSummary& vote : summary.votes) {
-    names.push_back({vote_figure(vote.rule), run.samples, vote.rule});
+    names.push_back({vote_figure(vote.rule), summary.headline.k, vote.rule});
   }
+  names.insert(names.end(), {{"pass_at_1"}, {"greedy"}});
   names.push_back({"mean_tokens"});
   for (const MetricName& name : names) {
     const Estimate* estimate = find(summary, name);

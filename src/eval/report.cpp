@@ -106,6 +106,9 @@ double percent(int64_t part, int64_t whole) {
 
 ordered_json report_json(const EvalRun& run, const Summary& summary) {
   ordered_json object = {{"questions", run.questions.size()}};
+  const MetricName& headline = summary.headline;
+  object["vote"] = {{"rule", vote_rule_name(headline.rule)}, {"samples", headline.k}};
+  object["vote"].update(estimate_json(*find(summary, headline)));
   object.update(metrics_json(summary.metrics));
   ordered_json quantiles = ordered_json::object();
   for (const auto& [name, value] : summary.token_quantiles) quantiles[name] = value;
@@ -125,6 +128,11 @@ ordered_json report_json(const EvalRun& run, const Summary& summary) {
 std::string report_table(const EvalRun& run, const Summary& summary) {
   std::string out = fmt::format("{}, {}, {} questions, {} samples each\n", run.model, run.task,
                                 run.questions.size(), run.samples);
+  const MetricName& headline = summary.headline;
+  if (headline.k > 1) {
+    out += fmt::format("vote of {} by {}: {}\n", headline.k, vote_rule_name(headline.rule),
+                       estimate_text(headline, *find(summary, headline)));
+  }
   for (const MetricEstimate& metric : summary.metrics) {
     if (metric.name.k == 1) continue;  // that is pass@1
     out += fmt::format("{:<14} {}\n", metric_label(metric.name),

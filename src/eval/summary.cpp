@@ -145,11 +145,15 @@ VoteSummary summarise_votes(const EvalRun& run, VoteRule rule) {
 
 }  // namespace
 
-Summary summarise(const EvalRun& run, const std::vector<int32_t>& branches) {
+Summary summarise(const EvalRun& run, const std::vector<int32_t>& branches, VoteRule vote) {
   Summary summary;
+  const int32_t largest = *std::max_element(branches.begin(), branches.end());
+  summary.headline = {vote_figure(vote), largest, vote};
   summary.metrics = estimates_of(metrics_of(run, branches));
   if (run.samples > 1) {
     for (const VoteRule rule : vote_rules(run)) summary.votes.push_back(summarise_votes(run, rule));
+    std::stable_partition(summary.votes.begin(), summary.votes.end(),
+                          [vote](const VoteSummary& votes) { return votes.rule == vote; });
   }
   summary.left_out = left_out_votes(run);
   summary.score = score_reliability(run);

@@ -40,7 +40,8 @@ struct VoteSummary {
 
 struct Summary {
   std::vector<MetricEstimate> metrics;
-  std::vector<VoteSummary> votes;     // by rule, majority first; none of single samples
+  MetricName headline;                // the largest vote by the rule that was asked for
+  std::vector<VoteSummary> votes;     // by rule, the headline's first; none of single samples
   std::vector<std::string> left_out;  // see left_out_votes()
   Reliability score;                  // of single samples by their score
   // Over all samples but the greedy ones:
@@ -56,8 +57,9 @@ struct Summary {
   double tokens_per_second = 0;  // completions
 };
 
-// Votes are of the sizes in `branches`, as in metrics_of().
-Summary summarise(const EvalRun& run, const std::vector<int32_t>& branches);
+// Votes are of the sizes in `branches`, as in metrics_of(); `vote` is one of vote_rules().
+Summary summarise(const EvalRun& run, const std::vector<int32_t>& branches,
+                  VoteRule vote = VoteRule::majority);
 
 // The estimate of the figure, or null.
 const Estimate* find(const Summary& summary, const MetricName& name);

@@ -65,6 +65,11 @@ std::vector<VoteRule> vote_rules(const EvalRun& run) {
   return rules;
 }
 
+VoteRule default_vote(const EvalRun& run) {
+  const bool verified = count_unweighed(run, VoteRule::verifier).first == 0;
+  return verified ? VoteRule::verifier : VoteRule::majority;
+}
+
 std::vector<std::string> left_out_votes(const EvalRun& run) {
   std::vector<std::string> lines;
   for (const VoteRule rule : kRules) {

@@ -13,6 +13,9 @@ namespace pith {
 // The rules for which every sample has what it weighs, majority first.
 std::vector<VoteRule> vote_rules(const EvalRun& run);
 
+// The rule that `pith ask` would take: by the verifier's scores where there are any.
+VoteRule default_vote(const EvalRun& run);
+
 // Why votes by a rule are left out, one line each. Nothing is said of a run whose samples
 // have no verifier's scores at all: it asked for none.
 std::vector<std::string> left_out_votes(const EvalRun& run);

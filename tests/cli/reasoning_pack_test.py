@@ -189,6 +189,7 @@ class Rollouts(PackTest):
         for name in ("answer", "tokens", "score", "confidence", "verifier_score"):
             self.assertEqual([s[name] for s in first], [b[name] for b in asked["branches"]], name)
         self.assertEqual(set(report["weighted_at"]), {"confidence", "verifier"})
+        self.assertEqual(report["vote"]["rule"], "verifier")
         self.assertEqual(report["left_out"], [])
 
     def test_what_the_switcher_is_worth(self):

@@ -122,6 +122,24 @@ class Report(EvalTest):
                 self.assertGreaterEqual(reliability["brier"], 0)
                 self.assertLessEqual(reliability["brier"], 1)
 
+    def test_vote_that_comes_first(self):
+        self.assert_ok(self.eval("--samples", 4))
+        plain = self.report()
+        process = self.eval("--samples", 4, "--vote", "confidence")
+        self.assert_ok(process)
+        first = process.out.index("votes by confidence")
+        self.assertLess(first, process.out.index("votes by majority"))
+        self.assertIn("\nvote of 4 by confidence: ", process.out)
+        report = self.report()
+        expected = {"rule": "confidence", "samples": 4} | report["weighted_at"]["confidence"]["4"]
+        self.assertEqual(report["vote"], expected)
+        self.assertEqual(plain["vote"], {"rule": "majority", "samples": 4} | plain["maj_at"]["4"])
+        self.assertEqual(report["results"], plain["results"])
+        self.assert_fails(self.eval("--samples", 4, "--vote", "verifier"), 2, "needs a reasoning pack")
+        old = self.folder / "out.json"
+        merged = self.pith("eval", "--merge", old, "--vote", "verifier")
+        self.assert_fails(merged, 2, "no votes by verifier")
+
     def test_greedy_alone(self):
         self.assert_ok(self.eval("--temperature", 0, "--samples", 1))
         self.assert_ok(self.eval("--samples", 1, "--greedy", out="both.json"))
@@ -393,6 +411,7 @@ class Compare(EvalTest):
         self.assertEqual(comparison["b"]["mean_tokens"], self.report("b.json")["mean_tokens"])
         same = self.pith("eval", "--compare", a, a)
         self.assertNotIn(" *\n", same.out)
+        self.assert_fails(self.pith("eval", "--compare", a, b, "--vote", "majority"), 2, "--vote")
 
     def test_other_questions(self):
         self.assert_ok(self.eval(out="a.json"))

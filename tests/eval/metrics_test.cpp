@@ -8,6 +8,7 @@
 #include "eval/comparison.h"
 #include "eval/report.h"
 #include "eval/summary.h"
+#include "eval/votes.h"
 
 namespace pith {
 namespace {
@@ -183,6 +184,32 @@ TEST(Results, JsonOfVotes) {
   EXPECT_FALSE(json["reliability"]["majority"].contains("calibrated"));
   EXPECT_TRUE(json["calibration"].empty());
   EXPECT_TRUE(json["left_out"].empty());
+}
+
+TEST(Results, TheHeadlineIsTheLargestVoteByItsRule) {
+  EvalRun run = small_run();
+  EXPECT_EQ(default_vote(run), VoteRule::majority);
+  const auto headline = [&](VoteRule rule) {
+    const Summary summary = summarise(run, {1, 4, 2}, rule);
+    EXPECT_EQ(summary.votes.at(0).rule, rule);
+    EXPECT_EQ(summary.votes.size(), vote_rules(run).size());
+    EXPECT_NE(
+        report_table(run, summary).find(fmt::format("vote of 4 by {}: ", vote_rule_name(rule))),
+        std::string::npos);
+    return report_json(run, summary)["vote"];
+  };
+  const auto majority = headline(VoteRule::majority);
+  EXPECT_EQ(majority["rule"], "majority");
+  EXPECT_EQ(majority["samples"], 4);
+  EXPECT_EQ(majority["value"], 0.5);
+  const auto confidence = headline(VoteRule::confidence);
+  EXPECT_EQ(confidence["rule"], "confidence");
+  EXPECT_EQ(confidence["value"], 1);
+  EXPECT_TRUE(confidence.contains("low") && confidence.contains("high"));
+  for (QuestionResult& question : run.questions) {
+    for (SampleResult& sample : question.samples) sample.verifier_score = 0.5;
+  }
+  EXPECT_EQ(default_vote(run), VoteRule::verifier);
 }
 
 TEST(Results, WeightsThatAreThereAreKept) {
