@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <new>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/file.h"
@@ -19,9 +20,11 @@
 #include "cli/output.h"
 #include "cli/pack_options.h"
 #include "cli/report.h"
+#include "cli/rollout_setup.h"
 #include "cli/run_options.h"
 #include "cli/style.h"
 #include "cli/text_width.h"
+#include "eval/report_calibration.h"
 #include "reason/question.h"
 #include "reason/self_consistency.h"
 
@@ -44,6 +47,7 @@ struct AskOptions {
   std::string question;
   std::string file;
   SelfConsistencyOptions reason;
+  std::string calibration_file;  // a report of pith eval; empty: none
   std::string system;
   bool own_system = false;  // the user gave one, perhaps an empty one
   bool own_temperature = false;
@@ -87,6 +91,21 @@ void apply(const LoadedPack& pack, SelfConsistencyOptions& reason) {
   reason.route.switcher = pack.switcher();
   reason.route.threshold = pack.pack.think_threshold;
   if (reason.vote == VoteRule::verifier) reason.verifier = &*pack.verifier;
+}
+
+// Of the report that the user names, else of the pack.
+Result<std::optional<Calibration>> calibration_of(const AskOptions& options, const OpenModel& model,
+                                                  const std::optional<LoadedPack>& pack) {
+  const VoteRule vote = options.reason.vote;
+  if (!options.calibration_file.empty()) {
+    PITH_TRY(const auto writer, writer_settings(model, options.adapter, pack));
+    PITH_TRY(const std::string report, read_file(options.calibration_file, kMostReportBytes));
+    PITH_TRY(Calibration calibration,
+             report_calibration(report, options.calibration_file, vote, writer));
+    return std::optional(std::move(calibration));
+  }
+  if (!pack || !pack->pack.calibration.contains(vote)) return std::nullopt;
+  return std::optional(pack->pack.calibration.at(vote));
 }
 
 Deadline deadline_of(const AskOptions& options, const std::optional<LoadedPack>& pack) {
@@ -158,6 +177,7 @@ Result<int> ask(AskOptions& options) {
   SelfConsistencyOptions& reason = options.reason;
   PITH_TRY(reason.vote, chosen_vote(options.pack, pack));
   if (pack) apply(*pack, reason);
+  PITH_TRY(reason.calibration, calibration_of(options, model, pack));
   const QuestionStyle style = style_of(options, pack);
   PITH_TRY(const QuestionPrompts prompts,
            question_prompts(style, reason.kind, question, chat_template, model.tokenizer));
@@ -256,6 +276,11 @@ void add_ask(CLI::App& app, Context& context) {
           "Answer within so many seconds, loading included: as many branches and tokens as fit, "
           "at most --branches and --budget [no limit]")
       ->option_text("SECONDS");
+  command
+      ->add_option("--calibration", options->calibration_file,
+                   "A report of 'pith eval --json' of this model: confidence is then how often "
+                   "such votes are right; a pack may have its own [the share of the votes]")
+      ->option_text("FILE");
   add_choice<AnswerKind>(*command, "--answer", options->reason.kind,
                          {{"number", AnswerKind::number},
                           {"choice", AnswerKind::choice},

@@ -21,6 +21,7 @@
 #include "eval/comparison.h"
 #include "eval/html_report.h"
 #include "eval/report.h"
+#include "eval/report_calibration.h"
 #include "eval/results.h"
 #include "eval/run_log.h"
 #include "eval/summary.h"
@@ -31,8 +32,6 @@ namespace pith::cli {
 namespace {
 
 using nlohmann::ordered_json;
-
-constexpr uint64_t kMostReportBytes = uint64_t{1} << 30;
 
 struct EvalOptions {
   RolloutFlags rollout;

@@ -76,10 +76,10 @@ void parse_shard(const std::string& text, Shard& shard) {
 }
 
 // The adapter that is used, the pack's or one by itself.
-AdapterOptions used_adapter(const RolloutFlags& flags, const std::optional<LoadedPack>& pack) {
-  if (!pack) return flags.adapter;
+AdapterOptions used_adapter(const AdapterOptions& own, const std::optional<LoadedPack>& pack) {
+  if (!pack) return own;
   const std::string path = pack->adapter == nullptr ? "" : pack->pack.adapter_path();
-  return {path, flags.adapter.precision};
+  return {path, own.precision};
 }
 
 QuestionStyle style_of(const RolloutFlags& flags, const std::optional<LoadedPack>& pack) {
@@ -135,6 +135,17 @@ RolloutModel RolloutSetup::rollout_model() const {
   return rollout;
 }
 
+Result<ordered_json> writer_settings(const OpenModel& model, const AdapterOptions& adapter,
+                                     const std::optional<LoadedPack>& pack) {
+  ordered_json settings;
+  PITH_TRY(settings["model_sha256"], model_sha256(model));
+  PITH_TRY(settings["adapter"], settings_of(used_adapter(adapter, pack)));
+  if (pack) {
+    PITH_TRY(settings["pack_sha256"], hashes_of(pack->pack.folder + "/", pack->pack.files));
+  }
+  return settings;
+}
+
 Result<RolloutSetup> set_up_rollouts(RolloutFlags& flags) {
   if (flags.data.empty()) return fail(ErrorCode::usage, "no questions: name a file with --data");
   PITH_TRY_VOID(check_utf8(flags.system, "the system prompt"));
@@ -154,22 +165,15 @@ Result<RolloutSetup> set_up_rollouts(RolloutFlags& flags) {
 
   PITH_TRY(OpenModel model, open_model(flags.run.model));
   PITH_TRY(const ChatTemplate chat_template, model.chat_template);
-  PITH_TRY(std::string model_sha256, cli::model_sha256(model));
   PITH_TRY(auto pack, load_pack(model, flags.pack, flags.adapter.precision));
   PITH_TRY(auto adapter, pack ? pack->adapter : load_adapter(model, flags.adapter));
-  PITH_TRY(ordered_json adapter_settings, settings_of(used_adapter(flags, pack)));
+  PITH_TRY(const ordered_json writer, writer_settings(model, flags.adapter, pack));
   options.think = flags.pack.think;
   options.style = style_of(flags, pack);
   RolloutSetup setup{std::move(model), chat_template,        std::move(adapter),
                      std::move(pack),  std::move(questions), {}};
-  setup.settings = {{"task", task_name(flags.task)},
-                    {"data_sha256", sha256_of(data)},
-                    {"model_sha256", std::move(model_sha256)},
-                    {"adapter", std::move(adapter_settings)}};
-  if (setup.pack) {
-    const Pack& used = setup.pack->pack;
-    PITH_TRY(setup.settings["pack_sha256"], hashes_of(used.folder + "/", used.files));
-  }
+  setup.settings = {{"task", task_name(flags.task)}, {"data_sha256", sha256_of(data)}};
+  setup.settings.update(writer);
   setup.settings.update(sample_settings(setup.rollout_model(), options));
   return setup;
 }

@@ -36,6 +36,12 @@ struct RolloutFlags {
 // flags of models and of sampling. Returns --task, for what it is needed with.
 void add_rollout_flags(CLI::App& command, RolloutFlags& flags, const std::string& quiet);
 
+// What tells whoever writes the answers from others: model, adapter and pack by sha256, as
+// the settings of a run have them. Errors: io.
+Result<nlohmann::ordered_json> writer_settings(const OpenModel& model,
+                                               const AdapterOptions& adapter,
+                                               const std::optional<LoadedPack>& pack);
+
 struct RolloutSetup {
   OpenModel model;
   ChatTemplate chat_template;

@@ -53,6 +53,15 @@ std::string result_fact(const PackResult& result) {
   return text;
 }
 
+std::string calibration_fact(const Pack& pack) {
+  std::string text;
+  for (const auto& [rule, calibration] : pack.calibration) {
+    text += fmt::format("{}votes by {} ({} points)", text.empty() ? "" : ", ", vote_rule_name(rule),
+                        calibration.points().size());
+  }
+  return text.empty() ? "none: confidence is agreement" : text;
+}
+
 void print_pack(const Pack& pack) {
   fact("pack", pack.name);
   fact("path", printable(pack.folder, 4096));
@@ -71,6 +80,7 @@ void print_pack(const Pack& pack) {
     label = "";
   }
   if (pack.results.empty()) fact("results", "none measured");
+  fact("calibration", calibration_fact(pack));
 }
 
 }  // namespace

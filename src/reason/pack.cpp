@@ -127,6 +127,21 @@ Status read_results(const JsonFields& root, std::vector<PackResult>& results) {
   return {};
 }
 
+Status read_calibration(const JsonFields& root, std::map<VoteRule, Calibration>& calibration) {
+  PITH_TRY(const auto fields, root.object("calibration"));
+  if (!fields) return {};
+  PITH_TRY_VOID(fields->refuse_others({"majority", "verifier", "confidence"}));
+  for (const VoteRule rule : {VoteRule::majority, VoteRule::verifier, VoteRule::confidence}) {
+    const std::string name(vote_rule_name(rule));
+    const Json* table = fields->find(name.c_str());
+    if (table == nullptr) continue;
+    auto read = Calibration::from_json(*table);
+    if (!read) return fields->bad(name, "is wrong: " + read.error().message);
+    calibration.emplace(rule, *std::move(read));
+  }
+  return {};
+}
+
 // A file or folder of the pack; symbolic links may lead about in it, not out of it.
 Status check_inside(const Pack& pack, const std::string& name, std::string_view key) {
   const std::string path = pack.folder + "/" + name;
@@ -222,7 +237,7 @@ std::string manifest_text(const Pack& pack, const std::string& switcher,
                           const std::string& verifier) {
   OrderedJson results = OrderedJson::array();
   for (const PackResult& result : pack.results) results.push_back(to_json(result));
-  const OrderedJson json = {
+  OrderedJson json = {
       {"format", kFormat},
       {"name", pack.name},
       {"base", {{"name", pack.base.name}, {"sha256", pack.base.sha256}}},
@@ -239,6 +254,9 @@ std::string manifest_text(const Pack& pack, const std::string& switcher,
       {"budgets", {{"think", pack.budgets.think}, {"direct", pack.budgets.direct}}},
       {"thresholds", {{"think", pack.think_threshold}}},
       {"results", std::move(results)}};
+  for (const auto& [rule, calibration] : pack.calibration) {
+    json["calibration"][std::string(vote_rule_name(rule))] = calibration.to_json();
+  }
   return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
@@ -256,9 +274,9 @@ Result<PackManifest> parse_pack(std::string_view json, const std::string& file) 
     return fail(ErrorCode::unsupported, "{}: 'format' is {}; this pith reads {}",
                 printable(file, 400), format, kFormat);
   }
-  PITH_TRY_VOID(
-      root.refuse_others({"format", "name", "base", "adapter", "switcher", "verifier", "boundary",
-                          "prompts", "verification", "budgets", "thresholds", "results"}));
+  PITH_TRY_VOID(root.refuse_others({"format", "name", "base", "adapter", "switcher", "verifier",
+                                    "boundary", "prompts", "verification", "budgets", "thresholds",
+                                    "results", "calibration"}));
   PackManifest manifest;
   Pack& pack = manifest.pack;
   PITH_TRY(pack.name, root.text("name", kMostNameBytes));
@@ -277,6 +295,7 @@ Result<PackManifest> parse_pack(std::string_view json, const std::string& file) 
   PITH_TRY_VOID(read_budgets(root, pack.budgets));
   PITH_TRY_VOID(read_thresholds(root, pack.think_threshold));
   PITH_TRY_VOID(read_results(root, pack.results));
+  PITH_TRY_VOID(read_calibration(root, pack.calibration));
   if (pack.verification.with_adapter && pack.adapter.empty()) {
     return root.bad("verification.reader", "is 'adapter', and the pack has none");
   }

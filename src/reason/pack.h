@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,8 +13,10 @@
 #include "base/error.h"
 #include "model/config.h"
 #include "reason/branch.h"
+#include "reason/calibration.h"
 #include "reason/linear_head.h"
 #include "reason/switcher.h"
+#include "reason/vote.h"
 #include "text/tokenizer.h"
 
 namespace pith {
@@ -78,6 +81,8 @@ struct Pack {
   std::optional<Switcher> switcher;
   std::optional<LinearHead> verifier;
   std::vector<PackResult> results;
+  // How often votes are right that were taken as the pack has it, by rule.
+  std::map<VoteRule, Calibration> calibration;
 
   std::string adapter_path() const { return folder + "/" + adapter; }
 };

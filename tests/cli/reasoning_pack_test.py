@@ -43,6 +43,15 @@ class AskWithPack(PackTest):
         for a, b in zip(result["branches"], majority["branches"]):
             self.assertEqual(a["text"], b["text"])
 
+    def test_confidence_is_calibrated_by_its_table(self):
+        result = self.ask()
+        share, voters = result["votes"][0]["weight_share"], sum(len(v["branches"]) for v in result["votes"])
+        agreement = min(max((share * voters + 1) / (voters + 2), 0.25), 0.75)
+        self.assertEqual(result["confidence_kind"], "calibrated")
+        self.assertAlmostEqual(result["confidence"], 0.125 + (agreement - 0.25) * 0.75)
+        # It has none for other votes.
+        self.assertEqual(self.ask("--vote", "majority")["confidence_kind"], "agreement")
+
     def test_who_decides_whether_it_thinks(self):
         auto = self.ask()
         self.assertTrue(0 < auto["think_probability"] < 1)
@@ -239,6 +248,7 @@ class ShowPack(PackTest):
             r"^switcher +8 hidden units, reasons from a probability of 0\.5$",
             r"^verifier +reads 14 bytes of prompt with the base model",
             r"^budgets +24 tokens with reasoning, 12 without$",
+            r"^calibration +votes by verifier \(2 points\)$",
             r"^results +gsm8k test: 75\.0 % \(72\.0 to 78\.0\) of 1319, mode on, 8 branches, vote",
         ):
             self.assertRegex(process.out, "(?m)" + line)

@@ -140,6 +140,26 @@ class Report(EvalTest):
         merged = self.pith("eval", "--merge", old, "--vote", "verifier")
         self.assert_fails(merged, 2, "no votes by verifier")
 
+    def test_ask_is_calibrated_by_a_report(self):
+        self.assert_ok(self.eval("--samples", 4))
+        report = self.folder / "out.json"
+        ask = ["ask", "-m", self.model, "-n", 4, "--budget", 20, "--all-branches", "--json", "2+2?"]
+        for rule in ("majority", "confidence"):
+            process = self.pith(*ask, "--vote", rule, "--calibration", report)
+            self.assert_ok(process)
+            answer = json.loads(process.out)
+            self.assertEqual(answer["confidence_kind"], "calibrated")
+            accuracies = [accuracy for _, accuracy in self.report()["calibration"][rule]]
+            self.assertLessEqual(accuracies[0], answer["confidence"])
+            self.assertLessEqual(answer["confidence"], accuracies[-1])
+            plain = json.loads(self.pith(*ask, "--vote", rule).out)
+            self.assertEqual(plain["branches"], answer["branches"])
+        other = self.folder / "other.gguf"
+        subprocess.run([WRITE_TINY_MODEL, "qwen3", other], check=True)
+        ask[2] = other
+        self.assert_fails(self.pith(*ask, "--calibration", report), 1, str(report), "of another model")
+        self.assert_fails(self.pith(*ask, "--calibration", self.data), 1, str(self.data))
+
     def test_greedy_alone(self):
         self.assert_ok(self.eval("--temperature", 0, "--samples", 1))
         self.assert_ok(self.eval("--samples", 1, "--greedy", out="both.json"))

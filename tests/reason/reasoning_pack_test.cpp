@@ -81,6 +81,12 @@ TEST(PackManifest, EachFlawIsNamed) {
   EXPECT_EQ(flaw({{"results",
                    {{{"task", "t"}, {"mode", "on"}, {"budget_tokens", 1}, {"questions", 1}}}}}),
             "f: 'results[0].accuracy' is missing");
+  EXPECT_EQ(flaw({{"calibration", {{"majority", 1}}}}),
+            "f: 'calibration.majority' is wrong: a calibration that is no list of points");
+  EXPECT_EQ(flaw({{"calibration", {{"majority", {{0.5, 2}}}}}}),
+            "f: 'calibration.majority' is wrong: point 1 of the calibration is not from 0 to 1");
+  EXPECT_EQ(flaw({{"calibration", {{"plurality", 1}}}}),
+            "f: 'calibration.plurality' is a key that this pith does not know");
 }
 
 TEST(PackManifest, KeysThatWouldChangeTheResultAreRefused) {
@@ -147,6 +153,8 @@ TEST_F(PackFolder, IsReadAsWritten) {
     ASSERT_EQ(read.results.size(), 1u);
     EXPECT_EQ(read.results[0].accuracy, 0.75);
     EXPECT_EQ(read.results[0].mean_tokens, 312.5);
+    ASSERT_EQ(read.calibration.size(), 1u);
+    EXPECT_EQ(read.calibration.at(VoteRule::verifier).points()[1].accuracy, 0.5);
     // Half a step of int8, and of the last bit of fp16.
     const float tolerance = precision == HeadPrecision::f32   ? 0
                             : precision == HeadPrecision::f16 ? 0x1p-13f

@@ -29,6 +29,8 @@ inline Pack random_pack(const std::string& folder, size_t width) {
   pack.prompts.verification = "Is this right?";
   pack.switcher = Switcher{random_head(width, 8, 1), random_head(8, 1, 2)};
   pack.verifier = random_head(width, 1, 3);
+  pack.calibration.emplace(VoteRule::verifier,
+                           Calibration::from_points({{0.25, 0.125}, {0.75, 0.5}}).value());
   pack.results.push_back({"gsm8k test", "on", "verifier", 8, 1024, 1319, 0.75, 0.72, 0.78, 312.5});
   return pack;
 }
