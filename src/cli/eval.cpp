@@ -249,6 +249,9 @@ Result<int> compare(const EvalOptions& options) {
   if (!options.json_file.empty()) {
     PITH_TRY_VOID(write_file(options.json_file, file_text(comparison_json(comparison))));
   }
+  if (!options.html_file.empty()) {
+    PITH_TRY_VOID(write_file(options.html_file, comparison_html(a, b, comparison)));
+  }
   if (!options.rollout.run.model.quiet) print(comparison_table(comparison));
   return 0;
 }

@@ -1,32 +1,13 @@
 #include "eval/html_report.h"
 
 #include "base/progress.h"
+#include "eval/html_page.h"
 #include "eval/report_plots.h"
 #include "eval/report_text.h"
 #include "eval/svg_plot.h"
 
 namespace pith {
 namespace {
-
-constexpr std::string_view kStyle = R"(
-:root{color-scheme:light dark;--back:#fff;--text:#1b1f24;--soft:#5b626c;--line:#dcdfe4;--card:#f6f7f9}
-@media(prefers-color-scheme:dark){
-:root{--back:#14171b;--text:#e6e8eb;--soft:#a2a9b3;--line:#343a43;--card:#1c2026}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:1020px;padding:24px 16px 48px;background:var(--back);color:var(--text);
-font:15px/1.5 system-ui,sans-serif}
-h1{font-size:24px;margin:0}h2{font-size:17px;margin:32px 0 8px}p{margin:4px 0;color:var(--soft)}
-.tiles,.plots{display:grid;gap:12px}
-.tiles{grid-template-columns:repeat(auto-fit,minmax(124px,1fr));margin-top:20px}
-.plots{grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));margin-top:12px}
-.tile,figure{margin:0;padding:12px;border:1px solid var(--line);border-radius:8px;background:var(--card)}
-.tile b{display:block;font-size:24px}.tile span,figcaption{color:var(--soft);font-size:13px}
-figcaption{margin-bottom:6px}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px}
-th,td{padding:4px 10px 4px 0;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
-th{font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td.v{overflow-wrap:anywhere}summary{cursor:pointer;margin:24px 0 8px;font-weight:600}
-)";
 
 std::string tile(const std::string& label, const std::string& value, const std::string& note) {
   return fmt::format("<div class=\"tile\"><span>{}</span><b>{}</b><span>{}</span></div>\n",
@@ -114,11 +95,14 @@ std::string confidence_table(const Summary& summary) {
   return out + "</table></div>\n";
 }
 
+std::string cell_text(const nlohmann::ordered_json& value) {
+  return escape_html(value.is_string() ? value.get<std::string>() : value.dump());
+}
+
 std::string settings_table(const EvalRun& run) {
   std::string out = "<h2>Settings</h2>\n<div class=\"wide\"><table>\n";
   for (const auto& [name, value] : run.settings.items()) {
-    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
-    out += fmt::format("<tr><td>{}<td class=\"v\">{}</tr>\n", escape_html(name), escape_html(text));
+    out += fmt::format("<tr><td>{}<td class=\"v\">{}</tr>\n", escape_html(name), cell_text(value));
   }
   return out + "</table></div>\n";
 }
@@ -147,16 +131,64 @@ std::string questions_table(const EvalRun& run) {
   return out + "</table></div></details>\n";
 }
 
+// What the two runs are, and where their settings differ.
+std::string runs_table(const EvalRun& a, const EvalRun& b) {
+  std::string out = "<h2>Runs</h2>\n<div class=\"wide\"><table><tr><th><th>A<th>B</tr>\n";
+  const auto row = [&](const std::string& name, const nlohmann::ordered_json& of_a,
+                       const nlohmann::ordered_json& of_b) {
+    out += fmt::format("<tr><td>{}<td class=\"v\">{}<td class=\"v\">{}</tr>\n", escape_html(name),
+                       cell_text(of_a), cell_text(of_b));
+  };
+  row("model", a.model, b.model);
+  row("questions", a.questions.size(), b.questions.size());
+  row("samples of each", a.samples, b.samples);
+  nlohmann::ordered_json all = a.settings;
+  all.update(b.settings);
+  for (const auto& [name, unused] : all.items()) {
+    const auto of_a = a.settings.value(name, nlohmann::ordered_json());
+    const auto of_b = b.settings.value(name, nlohmann::ordered_json());
+    if (of_a != of_b) row(name, of_a, of_b);
+  }
+  return out + "</table></div>\n";
+}
+
+std::string difference_table(const Comparison& comparison) {
+  std::string out =
+      "<h2>Figures</h2>\n<div class=\"wide\"><table><tr><th>figure<th class=\"n\">A"
+      "<th class=\"n\">B<th class=\"n\">B - A<th class=\"n\">95 % interval</tr>\n";
+  for (size_t i = 0; i < comparison.difference.size(); ++i) {
+    const auto& [name, d] = comparison.difference[i];
+    if (name.k == 1) continue;  // that is pass@1
+    const bool clear = d.low > 0 || d.high < 0;
+    out += fmt::format(
+        "<tr><td>{0}<td class=\"n\">{1}<td class=\"n\">{2}<td class=\"n\">{5}{3}{6}"
+        "<td class=\"n\">{4}</tr>\n",
+        metric_label(name), value_text(name, comparison.a[i].estimate.value),
+        value_text(name, comparison.b[i].estimate.value), value_text(name, d.value),
+        interval_text(name, d), clear ? "<b>" : "", clear ? "</b>" : "");
+  }
+  return out + "</table></div>\n";
+}
+
+std::string routing_rows(const std::vector<RoutingPoint>& curve) {
+  if (curve.empty()) return "";
+  std::string out =
+      "<h2>Routing</h2>\n<div class=\"wide\"><table><tr><th class=\"n\">share that reasons"
+      "<th class=\"n\">from a probability of<th class=\"n\">right<th class=\"n\">tokens of a "
+      "sample</tr>\n";
+  for (const RoutingPoint& point : curve) {
+    out += fmt::format(
+        "<tr><td class=\"n\">{:.0f} %<td class=\"n\">{:.3f}<td class=\"n\">{}<td "
+        "class=\"n\">{:.1f}</tr>\n",
+        100 * point.share, point.threshold, percent_text(point.accuracy), point.tokens);
+  }
+  return out + "</table></div>\n";
+}
+
 }  // namespace
 
 std::string report_html(const EvalRun& run, const Summary& summary) {
-  const std::string title = escape_html(fmt::format("{} on {}", run.model, run.task));
   std::string out = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-      "<title>{0}</title>\n<style>{1}{2}</style></head>\n<body>\n<h1>{0}</h1>\n",
-      title, kStyle, kPlotStyle);
-  out += fmt::format(
       "<p>{} questions of {}, {} samples each{}. Ranges are 95 % bootstrap intervals over "
       "questions.</p>\n",
       run.questions.size(), escape_html(run.data), run.samples,
@@ -169,7 +201,20 @@ std::string report_html(const EvalRun& run, const Summary& summary) {
   out += confidence_table(summary);
   out += questions_table(run);
   out += settings_table(run);
-  return out + "</body></html>\n";
+  return html_page(fmt::format("{} on {}", run.model, run.task), out);
+}
+
+std::string comparison_html(const EvalRun& a, const EvalRun& b, const Comparison& comparison) {
+  std::string out = fmt::format(
+      "<p>{} questions that both runs have. Ranges are 95 % bootstrap intervals over the "
+      "questions' differences; a difference whose interval leaves out 0 is bold.</p>\n",
+      comparison.questions);
+  for (const std::string& line : comparison.left_out) out += "<p>" + escape_html(line) + ".</p>\n";
+  out += comparison_plots(comparison);
+  out += difference_table(comparison);
+  out += routing_rows(comparison.routing);
+  out += runs_table(a, b);
+  return html_page(fmt::format("Two runs on {}", a.task), out);
 }
 
 }  // namespace pith

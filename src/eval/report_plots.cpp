@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eval/html_page.h"
 #include "eval/report_text.h"
 #include "eval/svg_plot.h"
 
@@ -20,10 +21,10 @@ PlotPoint point_of(const MetricEstimate& metric, double x) {
 }
 
 // The figure by k; `scale` times k is their x.
-PlotSeries series_of(const Summary& summary, std::string label, std::string_view figure,
-                     VoteRule rule, double scale) {
+PlotSeries series_of(const std::vector<MetricEstimate>& metrics, std::string label,
+                     std::string_view figure, VoteRule rule, double scale) {
   PlotSeries series{std::move(label), {}};
-  for (const MetricEstimate& metric : summary.metrics) {
+  for (const MetricEstimate& metric : metrics) {
     if (metric.name.figure != figure || metric.name.rule != rule) continue;
     series.points.push_back(point_of(metric, scale * metric.name.k));
   }
@@ -34,7 +35,7 @@ PlotSeries series_of(const Summary& summary, std::string label, std::string_view
 std::vector<PlotSeries> vote_series(const Summary& summary, double scale) {
   std::vector<PlotSeries> series;
   for (const VoteSummary& vote : summary.votes) {
-    series.push_back(series_of(summary, std::string(vote_rule_name(vote.rule)),
+    series.push_back(series_of(summary.metrics, std::string(vote_rule_name(vote.rule)),
                                vote_figure(vote.rule), vote.rule, scale));
   }
   return series;
@@ -56,7 +57,7 @@ std::string tokens_plot(const Summary& summary) {
 
 std::string branches_plot(const Summary& summary) {
   std::vector<PlotSeries> series = vote_series(summary, 1);
-  series.push_back(series_of(summary, "any (pass@N)", "pass_at", VoteRule::majority, 1));
+  series.push_back(series_of(summary.metrics, "any (pass@N)", "pass_at", VoteRule::majority, 1));
   return point_plot({"samples a question, N", /*logarithmic=*/true, false}, {"right", false, true},
                     series);
 }
@@ -93,11 +94,6 @@ std::string reliability_plot(const std::vector<PlotSeries>& series) {
   return point_plot({"confidence", false, true}, {"right", false, true}, series, /*diagonal=*/true);
 }
 
-std::string figure(const std::string& caption, const std::string& plot) {
-  return fmt::format("<figure><figcaption>{}</figcaption>{}</figure>\n", escape_html(caption),
-                     plot);
-}
-
 std::string vote_reliability(const VoteSummary& vote) {
   std::vector<PlotSeries> series = {reliability_series("agreement", vote.agreement)};
   std::string caption =
@@ -107,7 +103,46 @@ std::string vote_reliability(const VoteSummary& vote) {
     series.push_back(reliability_series("calibrated", *vote.calibrated));
     caption += fmt::format(", calibrated {}", percent_text(vote.calibrated->calibration_error));
   }
-  return figure(caption, reliability_plot(series));
+  return html_figure(caption, reliability_plot(series));
+}
+
+// What B does better, in points of percent, by N.
+std::string difference_plot(const std::vector<MetricEstimate>& differences) {
+  std::vector<PlotSeries> series;
+  double largest = 1;
+  for (const MetricEstimate& metric : differences) {
+    const MetricName& name = metric.name;
+    if (name.figure != vote_figure(name.rule)) continue;
+    const std::string label(vote_rule_name(name.rule));
+    if (series.empty() || series.back().name != label) series.push_back({label, {}});
+    const Estimate& d = metric.estimate;
+    series.back().points.push_back(
+        {static_cast<double>(name.k), 100 * d.value, 100 * d.low, 100 * d.high,
+         fmt::format("{}: {:+.1f} ({:+.1f} to {:+.1f})", metric_label(name), 100 * d.value,
+                     100 * d.low, 100 * d.high)});
+    largest = std::max(largest, static_cast<double>(name.k));
+  }
+  series.push_back({"no difference",
+                    {{1, 0, 0, 0, ""}, {largest, 0, 0, 0, ""}},
+                    /*line=*/true,
+                    /*dots=*/false});
+  return point_plot({"samples a question, N", /*logarithmic=*/true, false},
+                    {"B - A, points of percent"}, series);
+}
+
+// A straight line is what a coin would do.
+std::string routing_plot(const std::vector<RoutingPoint>& curve) {
+  PlotSeries switcher{"by the switcher", {}};
+  for (const RoutingPoint& point : curve) {
+    switcher.points.push_back({point.tokens, point.accuracy, point.accuracy, point.accuracy,
+                               fmt::format("{:.0f} % reason, from a probability of {:.3f}: {} with "
+                                           "{:.1f} tokens",
+                                           100 * point.share, point.threshold,
+                                           percent_text(point.accuracy), point.tokens)});
+  }
+  const PlotSeries lot{
+      "by lot", {switcher.points.front(), switcher.points.back()}, /*line=*/true, /*dots=*/false};
+  return point_plot({"tokens of a sample"}, {"right", false, true}, {switcher, lot});
 }
 
 }  // namespace
@@ -115,15 +150,35 @@ std::string vote_reliability(const VoteSummary& vote) {
 std::string report_plots(const EvalRun& run, const Summary& summary) {
   std::string out = "<div class=\"plots\">\n";
   if (!summary.votes.empty()) {
-    out += figure("What more tokens buy: N samples cost N times the tokens of one",
-                  tokens_plot(summary));
-    out += figure("What more samples buy, by kind of vote", branches_plot(summary));
+    out += html_figure("What more tokens buy: N samples cost N times the tokens of one",
+                       tokens_plot(summary));
+    out += html_figure("What more samples buy, by kind of vote", branches_plot(summary));
   }
   for (const VoteSummary& vote : summary.votes) out += vote_reliability(vote);
-  out += figure(fmt::format("How far the score of a sample can be trusted: calibration error {}",
-                            percent_text(summary.score.calibration_error)),
-                reliability_plot({reliability_series("score", summary.score)}));
-  out += figure("How long the samples are", length_plot(run, summary));
+  out +=
+      html_figure(fmt::format("How far the score of a sample can be trusted: calibration error {}",
+                              percent_text(summary.score.calibration_error)),
+                  reliability_plot({reliability_series("score", summary.score)}));
+  out += html_figure("How long the samples are", length_plot(run, summary));
+  return out + "</div>\n";
+}
+
+std::string comparison_plots(const Comparison& comparison) {
+  std::string out = "<div class=\"plots\">\n";
+  const std::vector<PlotSeries> votes = {
+      series_of(comparison.a, "A", "maj_at", VoteRule::majority, 1),
+      series_of(comparison.b, "B", "maj_at", VoteRule::majority, 1)};
+  if (votes[0].points.size() > 1) {
+    out += html_figure("What B does better, question by question",
+                       difference_plot(comparison.difference));
+    out += html_figure("Votes by majority",
+                       point_plot({"samples a question, N", /*logarithmic=*/true, false},
+                                  {"right", false, true}, votes));
+  }
+  if (!comparison.routing.empty()) {
+    out += html_figure("What reasoning buys: each point sends a tenth of the questions more to it",
+                       routing_plot(comparison.routing));
+  }
   return out + "</div>\n";
 }
 

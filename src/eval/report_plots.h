@@ -1,14 +1,16 @@
-// The plots of a report: a part of its page (html_report.h).
+// The plots of a report: a part of its page (html_report.h, html_page.h).
 #pragma once
 
 #include <string>
 
+#include "eval/comparison.h"
 #include "eval/results.h"
 #include "eval/summary.h"
 
 namespace pith {
 
-// Figures for a style sheet that has kPlotStyle and the classes of the page.
 std::string report_plots(const EvalRun& run, const Summary& summary);
+// Empty but for its frame where there are single samples alone, and no routing.
+std::string comparison_plots(const Comparison& comparison);
 
 }  // namespace pith

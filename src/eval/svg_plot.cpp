@@ -146,6 +146,7 @@ void add_series(Plot& plot, const PlotSeries& series, size_t number) {
         fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", plot.x(point.x), plot.y(point.y));
   }
   if (series.line) plot.add(fmt::format("<path class=\"line s{}\" d=\"{}\"/>", number, path));
+  if (!series.dots) return;
   for (const PlotPoint& point : series.points) {
     plot.add(fmt::format(
         "<g class=\"s{0}\"><title>{1}</title>"

@@ -29,6 +29,7 @@ struct PlotSeries {
   std::string name;
   std::vector<PlotPoint> points;
   bool line = true;  // from point to point
+  bool dots = true;  // at the points, with their intervals
 };
 
 // Points with their intervals and, series by series, lines through them. A logarithmic

@@ -209,9 +209,11 @@ class Rollouts(PackTest):
         self.assertEqual(shown[0], shown[1])
         self.assertEqual(shown[0], shown[2])
         files = [self.folder / f"{('--think', think)}.json" for think in ("off", "on")]
-        out = self.folder / "compared.json"
-        process = self.pith("eval", "--compare", *files, "--json", out)
+        out, page = self.folder / "compared.json", self.folder / "compared.html"
+        process = self.pith("eval", "--compare", *files, "--json", out, "--report", page)
         self.assert_ok(process)
+        self.assertIn("by the switcher", page.read_text())
+        self.assertIn("share that reasons", page.read_text())
         self.assertIn("share that reasons, by the switcher", process.out)
         curve = json.loads(out.read_text())["routing"]
         self.assertEqual([point["share"] for point in curve][::10], [0, 1])

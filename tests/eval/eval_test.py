@@ -53,6 +53,27 @@ class EvalTest(PithTest):
         return report
 
 
+    def assert_page_is_whole(self, text):
+        """It needs nothing else, and closes what it opens."""
+        for word in ("http:", "https:", "<script", "src=", "@import", "url("):
+            self.assertNotIn(word, text)
+
+        class Parser(html.parser.HTMLParser):
+            tags = []
+
+            def handle_starttag(self, tag, attributes):
+                if tag in ("svg", "g", "figure", "table", "details", "div"):
+                    self.tags.append(tag)
+
+            def handle_endtag(self, tag):
+                if tag in ("svg", "g", "figure", "table", "details", "div"):
+                    assert self.tags.pop() == tag
+
+        parser = Parser()
+        parser.feed(text)
+        self.assertEqual(parser.tags, [])
+
+
 class Report(EvalTest):
     def test_figures(self):
         process = self.eval("--samples", 4, "--greedy")
@@ -179,23 +200,7 @@ class Report(EvalTest):
         self.assertEqual(text.count("<svg"), 6)
         for part in ("Stopping early", "Brier score", "calibrated"):
             self.assertIn(part, text)
-        for word in ("http:", "https:", "<script", "src=", "@import", "url("):
-            self.assertNotIn(word, text)
-
-        class Parser(html.parser.HTMLParser):
-            tags = []
-
-            def handle_starttag(self, tag, attributes):
-                if tag in ("svg", "g", "figure", "table", "details", "div"):
-                    self.tags.append(tag)
-
-            def handle_endtag(self, tag):
-                if tag in ("svg", "g", "figure", "table", "details", "div"):
-                    assert self.tags.pop() == tag
-
-        parser = Parser()
-        parser.feed(text)
-        self.assertEqual(parser.tags, [])
+        self.assert_page_is_whole(text)
 
     def test_page_escapes_what_is_in_the_data(self):
         self.write_data([{"id": "<script>alert(1)</script>", "question": "?", "answer": "<b>"}])
@@ -432,6 +437,20 @@ class Compare(EvalTest):
         same = self.pith("eval", "--compare", a, a)
         self.assertNotIn(" *\n", same.out)
         self.assert_fails(self.pith("eval", "--compare", a, b, "--vote", "majority"), 2, "--vote")
+
+    def test_page(self):
+        self.assert_ok(self.eval("--samples", 2, out="a.json"))
+        self.assert_ok(self.eval("--samples", 2, "--budget", 30, out="b.json"))
+        page = self.folder / "c.html"
+        a, b = self.folder / "a.json", self.folder / "b.json"
+        self.assert_ok(self.pith("eval", "-q", "--compare", a, b, "--report", page))
+        text = page.read_text()
+        self.assert_page_is_whole(text)
+        self.assertEqual(text.count("<svg"), 2)  # differences, votes; nothing was routed
+        # Two runs are told apart by what differs in their settings.
+        self.assertIn("<tr><td>budget<td class=\"v\">20<td class=\"v\">30</tr>", text)
+        self.assertNotIn("<tr><td>seed<", text)
+        self.assertIn("<tr><td>pass@1<", text)
 
     def test_other_questions(self):
         self.assert_ok(self.eval(out="a.json"))
