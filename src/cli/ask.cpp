@@ -267,6 +267,7 @@ void add_ask(CLI::App& app, Context& context) {
   CLI::Option* budget =
       add_number(*command, "--budget", options->reason.budget_tokens, 1, kMostBudget,
                  "Tokens that each branch may take before it must answer; a pack has its own");
+  add_landing_flag(*command, options->reason.soft_landing);
   const auto deadline = [options](const std::string& text) {
     options->deadline_s = number_or_throw("--deadline", text, kLeastDeadline, kMostDeadline);
   };

@@ -296,6 +296,7 @@ void add_eval(CLI::App& app, Context& context) {
   command->add_flag_callback(
       "--no-forced-answers", [options] { options->rollout.options.force_answer = false; },
       "A sample that reaches its budget ends there, and is not made to answer");
+  add_landing_flag(*command, options->rollout.options.soft_landing);
   command
       ->add_option("-n,--branches", options->branches,
                    "Sizes of the votes that are reported [1,2,4.. to --samples]")

@@ -60,6 +60,12 @@ CLI::Option* add_vote_flag(CLI::App& command, PackOptions& options,
           "pack's score) [majority; verifier where the pack has one]");
 }
 
+void add_landing_flag(CLI::App& command, bool& soft_landing) {
+  command.add_flag_callback(
+      "--no-landing", [&soft_landing] { soft_landing = false; },
+      "Let a branch think to the last token of its budget, in place of bringing it to an end");
+}
+
 Status check_vote(const PackOptions& options) {
   if (options.vote == VoteRule::verifier && options.pack.empty()) return no_verifier();
   return {};

@@ -29,6 +29,9 @@ void add_pack_flags(CLI::App& command, PackOptions& options, CLI::Option* adapte
 // --vote. `description` ends in what each rule weighs.
 CLI::Option* add_vote_flag(CLI::App& command, PackOptions& options, const std::string& description);
 
+// --no-landing, which clears `soft_landing`.
+void add_landing_flag(CLI::App& command, bool& soft_landing);
+
 // Whether there can be votes by the rule at all, before anything is loaded. Errors: usage
 // (by a verifier, without a pack).
 Status check_vote(const PackOptions& options);

@@ -40,11 +40,12 @@ int32_t context_of(const RolloutModel& model, const RolloutOptions& options) {
   return options.context_tokens > 0 ? std::min(options.context_tokens, limit) : limit;
 }
 
-// Tokens of the budget's last part, where a sample is to come to its end; null where
-// none is made to answer.
+// Tokens of the budget's last part, where a sample is to come to its end; 0 without soft
+// landing, null where none is made to answer.
 nlohmann::ordered_json landing_of(const RolloutOptions& options) {
   BranchPlan plan = BranchPlan::plain(options.style.budget_tokens, FinishReason::budget);
   plan.force_answer = options.force_answer;
+  plan.soft_landing = options.soft_landing;
   return plan.force_answer ? nlohmann::ordered_json(plan.landing_tokens()) : nullptr;
 }
 
@@ -155,7 +156,9 @@ class Drawing : public ScheduleObserver {
   BranchPlan make_plan(AnswerKind kind, int32_t budget_tokens) const {
     const std::string_view end = thinking_end(model_.chat_template);
     if (options_.force_answer) {
-      return BranchPlan::answering(*model_.tokenizer, budget_tokens, kind, end);
+      BranchPlan plan = BranchPlan::answering(*model_.tokenizer, budget_tokens, kind, end);
+      plan.soft_landing = options_.soft_landing;
+      return plan;
     }
     BranchPlan plan = BranchPlan::plain(budget_tokens, FinishReason::budget);
     plan.kind = kind;

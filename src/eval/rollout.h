@@ -44,6 +44,7 @@ struct RolloutOptions {
   int32_t samples = 1;       // a question, with `sampling`; 1 to kMostSamples
   bool greedy = false;       // and one more at temperature 0
   bool force_answer = true;  // once the budget is used up, as in BranchPlan
+  bool soft_landing = true;  // likewise
   // Score the samples and ask the switcher, for the record, where the model has them.
   bool ask_heads = false;
   SamplingOptions sampling;

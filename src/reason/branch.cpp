@@ -71,7 +71,7 @@ int32_t BranchPlan::allowance_tokens() const {
 }
 
 int32_t BranchPlan::landing_tokens() const {
-  if (!force_answer) return 0;
+  if (!force_answer || !soft_landing) return 0;
   return static_cast<int32_t>(
       std::min(int64_t{budget_tokens} * kLandingPercent / 100, int64_t{kMostLandingTokens}));
 }

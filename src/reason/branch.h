@@ -51,6 +51,7 @@ struct BranchPlan {
   // that end its thought, or a turn with a boxed answer, gain weight, and the first
   // end of a sentence or line counts as the limit.
   bool force_answer = false;
+  bool soft_landing = true;  // the latter; without it, the limit alone ends a thought
   AnswerKind kind = AnswerKind::number;
   std::string thinking_end;  // what closes the family's thoughts; empty: it has none
   std::string closing;       // ends in an open \boxed{
@@ -69,7 +70,7 @@ struct BranchPlan {
   // Tokens beyond the budget that a branch may take: those it reads and samples to
   // give its answer.
   int32_t allowance_tokens() const;
-  // 0 without forced answers, and for budgets too small to have a last part.
+  // 0 without forced answers or soft landing, and for budgets too small to have a last part.
   int32_t landing_tokens() const;
 };
 

@@ -141,6 +141,7 @@ Result<BranchPlan> make_plan(const Engine& engine, const Tokenizer& tokenizer, s
                              const SelfConsistencyOptions& options, int32_t budget_tokens) {
   BranchPlan plan =
       BranchPlan::answering(tokenizer, budget_tokens, options.kind, options.thinking_end);
+  plan.soft_landing = options.soft_landing;
   const int64_t context = engine.options().context_tokens;
   const int64_t needed = plan.allowance_tokens() + verifier_tokens(options);
   const int64_t room = context - static_cast<int64_t>(prompt_tokens) - needed;

@@ -37,6 +37,7 @@ struct SelfConsistencyOptions {
   // What the temperature of a branch is that runs alone, by plan too; none: the same.
   std::optional<float> lone_temperature;
   uint64_t first_stream = 0;  // branch i draws from stream first_stream + i
+  bool soft_landing = true;   // as in BranchPlan
   std::string thinking_end;   // what closes the family's thoughts; empty: it has none
   RouteOptions route;         // whether the model thinks
   // What the prompt is when it does not think; empty: the same.

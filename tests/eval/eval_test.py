@@ -440,7 +440,7 @@ class Compare(EvalTest):
 
     def test_page(self):
         self.assert_ok(self.eval("--samples", 2, out="a.json"))
-        self.assert_ok(self.eval("--samples", 2, "--budget", 30, out="b.json"))
+        self.assert_ok(self.eval("--samples", 2, "--no-landing", out="b.json"))
         page = self.folder / "c.html"
         a, b = self.folder / "a.json", self.folder / "b.json"
         self.assert_ok(self.pith("eval", "-q", "--compare", a, b, "--report", page))
@@ -448,7 +448,7 @@ class Compare(EvalTest):
         self.assert_page_is_whole(text)
         self.assertEqual(text.count("<svg"), 2)  # differences, votes; nothing was routed
         # Two runs are told apart by what differs in their settings.
-        self.assertIn("<tr><td>budget<td class=\"v\">20<td class=\"v\">30</tr>", text)
+        self.assertIn("<tr><td>landing<td class=\"v\">3<td class=\"v\">0</tr>", text)
         self.assertNotIn("<tr><td>seed<", text)
         self.assertIn("<tr><td>pass@1<", text)
 

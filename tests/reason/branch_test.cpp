@@ -301,6 +301,20 @@ TEST_F(BranchTest, PlainGenerationAndSmallBudgetsHaveNoLastPart) {
   EXPECT_TRUE(Branch(tokenizer_, small, 0).landing_bias().tokens.empty());
 }
 
+TEST_F(BranchTest, WithoutSoftLandingOnlyTheLimitEndsAThought) {
+  BranchPlan plan = this->plan(100, "</think>");
+  plan.soft_landing = false;
+  EXPECT_EQ(plan.landing_tokens(), 0);
+  Branch branch(tokenizer_, plan, 0);
+  while (branch.sampled_tokens() < 99) {
+    EXPECT_TRUE(branch.landing_bias().tokens.empty());
+    branch.accept({tokenizer_.encode(".", false)[0], 0});  // ends a sentence each time
+  }
+  EXPECT_FALSE(branch.answering());
+  branch.accept({tokenizer_.encode("x", false)[0], 0});
+  EXPECT_TRUE(branch.answering());
+}
+
 TEST_F(BranchTest, PlainGenerationEndsAtItsLimit) {
   const BranchPlan plan = BranchPlan::plain(3, FinishReason::context);
   Branch branch(tokenizer_, plan, 0);
