@@ -20,6 +20,7 @@ struct PullArguments {
   std::string name;
   bool quiet = false;
   bool verify = false;
+  bool no_pack = false;
 };
 
 // Makes the model's packed file, of `bytes` bytes.
@@ -73,8 +74,10 @@ Result<std::string> pull(const PullArguments& arguments) {
     if (!arguments.quiet) report_line(line);
   };
   PITH_TRY(const PullOutcome outcome, pull_model(store, *model, options));
-  PITH_TRY_VOID(
-      pack_if_possible(*model, outcome.path, packed_file_of(store, *model), options, bar));
+  if (!arguments.no_pack) {
+    PITH_TRY_VOID(
+        pack_if_possible(*model, outcome.path, packed_file_of(store, *model), options, bar));
+  }
   return fmt::format("{}: {} {}\n", model->name, outcome.was_there ? "already at" : "now at",
                      outcome.path);
 }
@@ -90,6 +93,8 @@ void add_pull(CLI::App& app, Context& context) {
   command->add_flag(
       "--verify", arguments->verify,
       "Check the sha256 of files that are here, fetch again what differs, and pack anew");
+  command->add_flag("--no-pack", arguments->no_pack,
+                    "Do not pack it: half of the disk, but every start packs it in memory");
   command->callback([arguments, &context] {
     watch_interrupts();
     const Result<std::string> line = pull(*arguments);

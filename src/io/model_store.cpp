@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -29,16 +30,19 @@ bool is_real_folder(const std::string& path) {
   return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+std::vector<std::string> packed_paths(const ModelStore& store, const RegistryModel& model) {
+  return {store.packed_path(model), store.packed_path(model) + ".tmp"};
+}
+
 // Every path in the model's folder that pith makes: final names and what downloads and
 // packing leave when they are interrupted.
 std::vector<std::string> owned_paths(const ModelStore& store, const RegistryModel& model) {
-  std::vector<std::string> paths;
+  std::vector<std::string> paths = packed_paths(store, model);
   for (const RegistryFile& file : model.files) {
     for (const char* ending : {"", ".hub.part", ".wheels.part"}) {
       paths.push_back(store.file_path(model, file) + ending);
     }
   }
-  for (const char* ending : {"", ".tmp"}) paths.push_back(store.packed_path(model) + ending);
   return paths;
 }
 
@@ -96,15 +100,21 @@ Result<std::optional<FileLock>> ModelStore::try_lock(const RegistryModel& model)
   return FileLock::try_acquire(fmt::format("{}/.{}.lock", home_, model.name));
 }
 
-Result<uint64_t> ModelStore::remove(const RegistryModel& model) const {
-  const StoredModel stored = look_up(model);
-  if (stored.bytes + stored.partial_bytes + stored.packed_bytes == 0) {
-    return fail(ErrorCode::not_found, "the model {} is not on this machine", model.name);
+Result<uint64_t> ModelStore::remove(const RegistryModel& model, Removal what) const {
+  const bool all = what == Removal::all;
+  const auto paths = all ? owned_paths(*this, model) : packed_paths(*this, model);
+  const bool found = is_real_folder(folder(model)) &&
+                     std::any_of(paths.begin(), paths.end(), [](const std::string& path) {
+                       return plain_file_bytes(path).has_value();
+                     });
+  if (!found) {
+    return fail(ErrorCode::not_found, "the model {} {}", model.name,
+                all ? "is not on this machine" : "has no packed weights here");
   }
   PITH_TRY(const std::optional<FileLock> lock, try_lock(model));
   if (!lock) return fail(ErrorCode::io, "{} is being pulled; stop that first", model.name);
   uint64_t freed = 0;
-  for (const std::string& path : owned_paths(*this, model)) {
+  for (const std::string& path : paths) {
     const uint64_t bytes = plain_file_bytes(path).value_or(0);
     std::error_code error;
     if (fs::remove(path, error)) freed += bytes;

@@ -19,6 +19,12 @@ struct StoredModel {
   uint64_t packed_bytes = 0;   // of the packed weights, be they current or not
 };
 
+// What is removed of a model.
+enum class Removal {
+  all,     // files, packed weights and interrupted downloads
+  packed,  // the packed weights alone
+};
+
 // A path and no state of its own: safe to use from several threads. Symbolic links
 // inside the store are never followed out of it.
 class ModelStore {
@@ -53,10 +59,9 @@ class ModelStore {
   // process has it. Makes the store's folder.
   Result<std::optional<FileLock>> try_lock(const RegistryModel& model) const;
 
-  // Removes the model's files, packed weights and interrupted downloads; the bytes that
-  // this freed. Files in its folder that are not pith's stay. Errors: io (also while
-  // another process holds the lock), not_found (nothing is there).
-  Result<uint64_t> remove(const RegistryModel& model) const;
+  // The bytes that this freed. Files in the model's folder that are not pith's stay.
+  // Errors: io (also while another process holds the lock), not_found (nothing is there).
+  Result<uint64_t> remove(const RegistryModel& model, Removal what) const;
 
  private:
   std::string home_;

@@ -115,6 +115,15 @@ class PackedByPull(PackedTest):
         self.assertFalse(self.packed.is_symlink())
         self.assertEqual(outside.read_text(), "precious")
 
+    def test_can_be_left_out(self):
+        self.assertEqual(self.pull("--no-pack").err.count("\n"), 1)
+        self.assertEqual(self.files(), [MODEL])
+        self.assertTrue(self.tokens())
+        self.pull()
+        self.assertEqual(self.files(), [MODEL, PACKED])
+        self.pull("--no-pack")  # says nothing of one that is there
+        self.assertEqual(self.files(), [MODEL, PACKED])
+
     def test_quiet(self):
         process = self.pull("-q")
         self.assertEqual(process.out + process.err, "")
@@ -208,6 +217,16 @@ class PackedInStore(PackedTest):
         freed = len(self.content) + self.packed.stat().st_size + 4
         self.assertEqual(self.pith("rm", "tiny").out, f"tiny: removed, {freed / 1024:.0f} KiB freed\n")
         self.assertFalse(self.folder_of_model.exists())
+
+    def test_rm_of_the_packed_weights_alone(self):
+        self.pull()
+        size = self.packed.stat().st_size
+        (self.home / f"{PACKED}.tmp").write_bytes(b"half")
+        removed = self.pith("rm", "--packed", "tiny")
+        self.assertEqual(removed.out, f"tiny: packed weights removed, {(size + 4) / 1024:.0f} KiB freed\n")
+        self.assertEqual(self.files(), [MODEL])
+        self.assertTrue(self.tokens())
+        self.assert_fails(self.pith("rm", "--packed", "tiny"), 1, "has no packed weights")
 
     def test_list(self):
         self.pull()
