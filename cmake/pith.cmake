@@ -101,7 +101,7 @@ function(pith_python_test script)
   string(REGEX MATCHALL "[^\n]+" cases "${cases}")
   foreach(case ${cases})
     add_test(NAME ${case} COMMAND ${python} ${path} ${case})
-    set_tests_properties(${case} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 120)
+    set_tests_properties(${case} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)
   endforeach()
 endfunction()
 

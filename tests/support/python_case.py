@@ -8,6 +8,7 @@ import unittest
 from pathlib import Path
 
 PITH = os.environ.get("PITH_BINARY", "pith")
+LONG = 300  # seconds: on the busiest machine only a hang takes longer
 
 
 class PithTest(unittest.TestCase):
@@ -45,7 +46,7 @@ class PithTest(unittest.TestCase):
         if input is not None:
             options["stdin"] = subprocess.PIPE
         process = self.start(*arguments, **options)
-        process.out, process.err = process.communicate(input, timeout=120)
+        process.out, process.err = process.communicate(input, timeout=LONG)
         return process
 
     def assert_ok(self, process):
