@@ -451,6 +451,9 @@ class Compare(EvalTest):
         self.assertIn("<tr><td>landing<td class=\"v\">3<td class=\"v\">0</tr>", text)
         self.assertNotIn("<tr><td>seed<", text)
         self.assertIn("<tr><td>pass@1<", text)
+        # Where nothing differs, an axis is still one that people read.
+        self.assert_ok(self.pith("eval", "-q", "--compare", a, a, "--report", page))
+        self.assertNotRegex(page.read_text(), r"e-\d+</text>")
 
     def test_other_questions(self):
         self.assert_ok(self.eval(out="a.json"))
