@@ -33,6 +33,11 @@ void read_manifest(std::string_view json) {
   if (pack.base.sha256.size() != 64 || pack.budgets.think < 1) std::abort();
   expect_probability(pack.think_threshold);
   for (const PackResult& result : pack.results) expect_probability(result.accuracy);
+  for (const auto& [rule, calibration] : pack.calibration) {
+    for (const double share : {0.0, 0.3, 1.0}) {
+      expect_probability(calibration.probability(share, 3));
+    }
+  }
   static_cast<void>(system_prompt(pack, pack.budgets.think));
 }
 
