@@ -1,11 +1,11 @@
 // `pith ask`: one question, several branches, one answer.
 #include <unistd.h>
 
-#include <algorithm>
 #include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "base/file.h"
 #include "base/terminal.h"
@@ -16,7 +16,6 @@
 #include "cli/flags.h"
 #include "cli/input.h"
 #include "cli/interrupt.h"
-#include "cli/open_model.h"
 #include "cli/output.h"
 #include "cli/pack_options.h"
 #include "cli/report.h"
@@ -25,8 +24,8 @@
 #include "cli/style.h"
 #include "cli/text_width.h"
 #include "eval/report_calibration.h"
-#include "reason/question.h"
 #include "reason/self_consistency.h"
+#include "runtime/ask.h"
 
 namespace pith::cli {
 namespace {
@@ -34,8 +33,6 @@ namespace {
 constexpr double kLeastStopAt = 0.501;  // a coin would do below
 constexpr double kMostStopAt = 0.9999;
 
-constexpr double kLeastDeadline = 0.01;  // seconds
-constexpr double kMostDeadline = 1e6;
 // Left of a deadline for what follows the report: to give the memory of a model of 1 GB back
 // takes 0.04 s.
 constexpr double kEndSeconds = 0.05;
@@ -67,69 +64,36 @@ Result<std::string> raw_question(const AskOptions& options) {
   return read_standard_input(kMostQuestionBytes);
 }
 
-Result<std::string> read_question(const AskOptions& options) {
-  PITH_TRY(std::string question, raw_question(options));
-  const size_t end = question.find_last_not_of(" \t\r\n");
-  question.erase(end == std::string::npos ? 0 : end + 1);
-  if (question.empty()) return fail(ErrorCode::usage, "the question is empty");
-  PITH_TRY_VOID(check_utf8(question, "the question"));
-  PITH_TRY_VOID(check_utf8(options.system, "the system prompt"));
-  return question;
-}
-
-QuestionStyle style_of(const AskOptions& options, const std::optional<LoadedPack>& pack) {
-  std::optional<std::string> system;
-  std::optional<int32_t> budget_tokens;
-  if (options.own_system) system = options.system;
-  if (options.own_budget) budget_tokens = options.reason.budget_tokens;
-  return question_style(pack ? &pack->pack : nullptr, options.pack.think, std::move(system),
-                        budget_tokens);
-}
-
-// What the pack has to decide with.
-void apply(const LoadedPack& pack, SelfConsistencyOptions& reason) {
-  reason.route.switcher = pack.switcher();
-  reason.route.threshold = pack.pack.think_threshold;
-  if (reason.vote == VoteRule::verifier) reason.verifier = &*pack.verifier;
-}
-
-// Of the report that the user names, else of the pack.
+// Of the report that the user names; none: the pack's is taken.
 Result<std::optional<Calibration>> calibration_of(const AskOptions& options, const OpenModel& model,
                                                   const std::optional<LoadedPack>& pack) {
-  const VoteRule vote = options.reason.vote;
-  if (!options.calibration_file.empty()) {
-    PITH_TRY(const auto writer, writer_settings(model, options.adapter, pack));
-    PITH_TRY(const std::string report, read_file(options.calibration_file, kMostReportBytes));
-    PITH_TRY(Calibration calibration,
-             report_calibration(report, options.calibration_file, vote, writer));
-    return std::optional(std::move(calibration));
+  if (options.calibration_file.empty()) return std::nullopt;
+  PITH_TRY(const VoteRule vote, chosen_vote(options.pack.vote, pack ? &*pack : nullptr));
+  PITH_TRY(const auto writer, writer_settings(model, options.adapter, pack));
+  PITH_TRY(const std::string report, read_file(options.calibration_file, kMostReportBytes));
+  PITH_TRY(Calibration calibration,
+           report_calibration(report, options.calibration_file, vote, writer));
+  return std::optional(std::move(calibration));
+}
+
+// What of the options is meant as the user gave it.
+Ask how_to_ask(const AskOptions& options) {
+  Ask how;
+  if (options.own_system) how.system = options.system;
+  if (options.own_budget) how.budget_tokens = options.reason.budget_tokens;
+  if (options.own_temperature) how.temperature = options.run.sampling.temperature;
+  how.vote = options.pack.vote;
+  how.think = options.pack.think;
+  how.kv_type = options.run.kv_type;
+  how.context_tokens = options.run.context_tokens;
+  if (options.deadline_s) {
+    const std::chrono::duration<double> left(*options.deadline_s - kEndSeconds);
+    how.deadline = options.start + std::chrono::duration_cast<Clock::duration>(left);
   }
-  if (!pack || !pack->pack.calibration.contains(vote)) return std::nullopt;
-  return std::optional(pack->pack.calibration.at(vote));
-}
-
-Deadline deadline_of(const AskOptions& options, const std::optional<LoadedPack>& pack) {
-  const std::chrono::duration<double> left(*options.deadline_s - kEndSeconds);
-  Deadline deadline;
-  deadline.at = options.start + std::chrono::duration_cast<Clock::duration>(left);
-  if (pack) deadline.results = pack->pack.results;
-  return deadline;
-}
-
-// An engine with room for just this question.
-Result<std::unique_ptr<Engine>> make_engine(const OpenModel& model, const RunOptions& run,
-                                            size_t prompt_tokens, SelfConsistencyOptions reason) {
-  EngineOptions options;
-  options.kv_type = run.kv_type;
-  options.context_tokens = run.context_tokens;
-  const int32_t limit = model.model->config().context;
-  const int32_t context = run.context_tokens > 0 ? std::min(run.context_tokens, limit) : limit;
-  // A longer prompt is refused, and a longer budget cut, when the question runs.
-  const int32_t prompt =
-      static_cast<int32_t>(std::min(prompt_tokens, static_cast<size_t>(context)));
-  reason.budget_tokens = std::min(reason.budget_tokens, std::max(context - prompt, 1));
-  options.kv_tokens = kv_tokens_needed(model.tokenizer, prompt, reason);
-  return Engine::create(model.model, *model.pool, options);
+  how.reason = options.reason;
+  how.reason.sampling = options.run.sampling;
+  how.reason.stop_when_decided = !options.all_branches;
+  return how;
 }
 
 // Writes the text of a single branch as it comes.
@@ -167,54 +131,29 @@ std::string output_text(const AskOptions& options, const AskReport& report) {
 }
 
 // Returns the exit status.
-Result<int> ask(AskOptions& options) {
+Result<int> answer(const AskOptions& options) {
   PITH_TRY_VOID(check_vote(options.pack));
-  PITH_TRY(const std::string question, read_question(options));
+  PITH_TRY(std::string text, raw_question(options));
+  PITH_TRY(const std::string question, clean_question(std::move(text)));
   PITH_TRY(const OpenModel model, open_model(options.run.model));
   PITH_TRY(const ChatTemplate chat_template, model.chat_template);
   PITH_TRY(std::optional<LoadedPack> pack,
            load_pack(model, options.pack, options.adapter.precision));
-  SelfConsistencyOptions& reason = options.reason;
-  PITH_TRY(reason.vote, chosen_vote(options.pack, pack));
-  if (pack) apply(*pack, reason);
-  PITH_TRY(reason.calibration, calibration_of(options, model, pack));
-  const QuestionStyle style = style_of(options, pack);
-  PITH_TRY(const QuestionPrompts prompts,
-           question_prompts(style, reason.kind, question, chat_template, model.tokenizer));
-  const EncodedPrompt& prompt = prompts.thinking.encoded;
-  const EncodedPrompt& direct = prompts.direct.encoded;
-
-  reason.budget_tokens = style.budget_tokens;
-  reason.direct_budget_tokens = style.direct_budget_tokens;
-  reason.route.mode = options.pack.think;
-  reason.direct_prompt = direct.ids;
-  reason.stop_when_decided = !options.all_branches;
-  reason.sampling = options.run.sampling;
-  if (!options.own_temperature) reason.lone_temperature = 0;
-  if (options.deadline_s) reason.deadline = deadline_of(options, pack);
-  reason.thinking_end = thinking_end(chat_template);
-  const size_t longest = std::max(prompt.ids.size(), direct.ids.size());
-  PITH_TRY(const auto engine, make_engine(model, options.run, longest, reason));
-  AdapterId adapter = kNoAdapter;
-  if (pack) {
-    adapter = attach_pack(*engine, *pack);
-  } else {
-    PITH_TRY(adapter, attach_adapter(*engine, model, options.adapter));
-  }
-  PITH_TRY(reason.adapter, adapter_use(*engine, adapter, prompt));
+  Ask how = how_to_ask(options);
+  PITH_TRY(how.reason.calibration, calibration_of(options, model, pack));
+  PITH_TRY(auto adapter, load_adapter(model, options.adapter));
+  const Reasoner reasoner{model, *model.pool, pack ? &*pack : nullptr, std::move(adapter)};
 
   watch_interrupts();
   AskReport report;
   report.model = options.run.model.model;
   report.load_s = model.load_s;
-  report.seed = reason.sampling.seed;
-  report.vote = reason.vote;
+  report.seed = how.reason.sampling.seed;
   const auto observer = make_observer(options, chat_template);
-  PITH_TRY(report.result,
-           self_consistency(*engine, model.tokenizer, prompt.ids, reason, *observer));
-  // Without a pack it is the prompt, or the family's way, that makes a model reason.
-  report.thinking =
-      report.result.route.thinking && (pack || !options.own_system || !reason.thinking_end.empty());
+  PITH_TRY(Asked asked, ask(reasoner, question, how, *observer));
+  report.vote = asked.vote;
+  report.thinking = asked.thinking;
+  report.result = std::move(asked.result);
   if (auto* view = dynamic_cast<BranchView*>(observer.get())) view->clear();
   if (options.deadline_s) {
     report.deadline = {*options.deadline_s, seconds_since(options.start)};
@@ -225,9 +164,9 @@ Result<int> ask(AskOptions& options) {
   return report.result.cancelled() && !output_failed() ? 130 : 0;
 }
 
-int run_ask(AskOptions& options) {
+int run_ask(const AskOptions& options) {
   try {
-    const Result<int> status = ask(options);
+    const Result<int> status = answer(options);
     return status ? *status : report_error(status.error());
   } catch (const std::bad_alloc&) {
     return report_error({ErrorCode::exhausted, "out of memory"});

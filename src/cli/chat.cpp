@@ -1,7 +1,6 @@
 // `pith chat`: a conversation on the terminal, or line by line from a pipe.
 #include <unistd.h>
 
-#include <algorithm>
 #include <limits>
 #include <memory>
 #include <new>
@@ -15,17 +14,17 @@
 #include "cli/input.h"
 #include "cli/interrupt.h"
 #include "cli/line_editor.h"
-#include "cli/open_model.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/run_options.h"
+#include "runtime/chat.h"
+#include "runtime/open_model.h"
+#include "text/utf8.h"
 
 namespace pith::cli {
 namespace {
 
 constexpr std::string_view kFence = "\"\"\"";
-// Where the model would take more: a conversation seldom needs it, and memory is dear.
-constexpr int32_t kDefaultContext = 8192;
 
 struct ChatOptions {
   RunOptions run;
@@ -80,12 +79,8 @@ Result<int> chat(const ChatOptions& options) {
   PITH_TRY_VOID(check_utf8(options.system, "the system prompt"));
   PITH_TRY(const OpenModel model, open_model(options.run.model));
   PITH_TRY(const ChatTemplate chat_template, model.chat_template);
-  EngineOptions engine_options;
-  engine_options.kv_type = options.run.kv_type;
-  engine_options.context_tokens = options.run.context_tokens > 0
-                                      ? options.run.context_tokens
-                                      : std::min(model.model->config().context, kDefaultContext);
-  PITH_TRY(const auto engine, Engine::create(model.model, *model.pool, engine_options));
+  PITH_TRY(const auto engine, make_chat_engine(model.model, *model.pool, options.run.kv_type,
+                                               options.run.context_tokens));
 
   ChatSettings settings;
   settings.system = options.system;
@@ -118,7 +113,7 @@ void add_chat(CLI::App& app, Context& context) {
   add_adapter_flags(*command, options->adapter);
   add_loading_flags(*command, options->run, "Print the replies alone");
   add_conversation_flags(*command, options->run,
-                         fmt::format("{}, or what the model takes if less", kDefaultContext));
+                         fmt::format("{}, or what the model takes if less", kChatContext));
   add_sampling_flags(*command, options->run);
   command->callback([options, &context] { context.exit_status = run_chat(*options); });
 }

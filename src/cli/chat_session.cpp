@@ -11,6 +11,7 @@
 #include "cli/report.h"
 #include "cli/text_width.h"
 #include "reason/question.h"
+#include "text/utf8.h"
 
 namespace pith::cli {
 namespace {

@@ -6,10 +6,10 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/open_model.h"
 #include "cli/style.h"
 #include "engine/engine.h"
 #include "reason/conversation.h"
+#include "runtime/open_model.h"
 
 namespace pith::cli {
 

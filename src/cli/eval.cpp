@@ -177,7 +177,7 @@ Result<EvalRun> evaluate(EvalOptions& options) {
   PITH_TRY_VOID(check_vote(flags.pack));
   flags.options.ask_heads = true;
   PITH_TRY(const RolloutSetup setup, set_up_rollouts(flags));
-  PITH_TRY_VOID(chosen_vote(flags.pack, setup.pack));
+  PITH_TRY_VOID(chosen_vote(flags.pack.vote, setup.pack ? &*setup.pack : nullptr));
   for (const Question& question : setup.questions) {
     if (!question.gold.empty()) continue;
     return fail(ErrorCode::usage,

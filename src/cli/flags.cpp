@@ -1,6 +1,6 @@
 #include "cli/flags.h"
 
-#include "cli/open_model.h"
+#include "runtime/open_model.h"
 
 namespace pith::cli {
 
@@ -10,6 +10,12 @@ CLI::Option* add_model_option(CLI::App& command, std::string& model) {
       .add_option("-m,--model", model,
                   fmt::format("Name in the registry, or path of a GGUF file [{}]", model))
       ->option_text("MODEL");
+}
+
+std::vector<std::string> choices_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  if (!type.starts_with('{')) return {};
+  return CLI::detail::split(type.substr(1, type.size() - 2), ',');
 }
 
 }  // namespace pith::cli

@@ -70,8 +70,16 @@ CLI::Option* add_choice(CLI::App& command, const std::string& flags, T& value,
     throw CLI::ValidationError(flags,
                                fmt::format("'{}' is none of {}", printable(name, 40), names));
   };
-  return command.add_option_function<std::string>(flags, choose, description)->option_text("NAME");
+  CLI::Option* option =
+      command.add_option_function<std::string>(flags, choose, description)->option_text("NAME");
+  std::vector<std::string_view> names;
+  for (const auto& choice : choices) names.push_back(choice.first);
+  // Not shown, as there is an option_text; for choices_of().
+  return option->type_name(fmt::format("{{{}}}", fmt::join(names, ",")));
 }
+
+// The names that an option of add_choice() takes; empty for any other.
+std::vector<std::string> choices_of(const CLI::Option& option);
 
 // -m, --model: a name or a path; the default is the registry's.
 CLI::Option* add_model_option(CLI::App& command, std::string& model);

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/file.h"
-#include "text/utf8.h"
 
 namespace pith::cli {
 
@@ -24,18 +23,6 @@ Result<std::string> read_standard_input(uint64_t most_bytes) {
                   most_bytes >> 20);
     }
   }
-}
-
-Status check_utf8(std::string_view text, std::string_view what) {
-  for (size_t at = 0; at < text.size();) {
-    const Utf8Char c = decode_utf8(text, at);
-    if (c.state != Utf8Char::State::valid) {
-      return fail(ErrorCode::usage, "{} is not valid UTF-8: byte {} is 0x{:02x}", what, at + 1,
-                  static_cast<unsigned char>(text[at]));
-    }
-    at += c.length;
-  }
-  return {};
 }
 
 }  // namespace pith::cli

@@ -17,10 +17,6 @@ inline constexpr uint64_t kMostQuestionBytes = uint64_t{16} << 20;
 // All of standard input. Errors: io; usage (more than `most_bytes`).
 Result<std::string> read_standard_input(uint64_t most_bytes = UINT64_MAX);
 
-// Errors: usage, with the place of the first byte that is not UTF-8. `what` names
-// the text in the message: "the question".
-Status check_utf8(std::string_view text, std::string_view what);
-
 // A number from least to most, or nothing: NaN is none, nor is "0x10", nor "1.5" for a whole one.
 template <class T>
 std::optional<T> parse_number(std::string_view text, T least, T most) {

@@ -9,10 +9,10 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/interrupt.h"
-#include "cli/open_model.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/run_options.h"
+#include "runtime/open_model.h"
 
 namespace pith::cli {
 namespace {

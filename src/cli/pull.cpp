@@ -8,10 +8,10 @@
 #include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
-#include "cli/open_model.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "model/packed_file.h"
+#include "runtime/open_model.h"
 
 namespace pith::cli {
 namespace {

@@ -10,6 +10,7 @@
 #include "cli/flags.h"
 #include "cli/input.h"
 #include "io/sha256.h"
+#include "text/utf8.h"
 
 namespace pith::cli {
 namespace {

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "cli/adapter_options.h"
-#include "cli/open_model.h"
 #include "cli/pack_options.h"
 #include "cli/run_options.h"
 #include "eval/rollout.h"
 #include "eval/task.h"
+#include "runtime/open_model.h"
 
 namespace pith::cli {
 

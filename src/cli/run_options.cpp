@@ -8,7 +8,6 @@ namespace pith::cli {
 namespace {
 
 constexpr int32_t kLargest = std::numeric_limits<int32_t>::max();
-constexpr int kMostThreads = 1024;
 
 }  // namespace
 

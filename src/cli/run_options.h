@@ -4,9 +4,9 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 
-#include "cli/open_model.h"
 #include "engine/engine.h"
 #include "engine/sampler.h"
+#include "runtime/open_model.h"
 
 namespace pith::cli {
 

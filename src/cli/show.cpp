@@ -8,13 +8,13 @@
 
 #include "base/progress.h"
 #include "cli/commands.h"
-#include "cli/open_model.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/show_pack.h"
 #include "model/config.h"
 #include "model/packed_file.h"
 #include "model/vocabulary.h"
+#include "runtime/open_model.h"
 
 namespace pith::cli {
 namespace {

@@ -14,9 +14,9 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/input.h"
-#include "cli/open_model.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "runtime/open_model.h"
 
 namespace pith::cli {
 namespace {

@@ -73,10 +73,25 @@ void Conversation::note_cached(const std::vector<TokenId>& prompt, std::span<con
 
 Result<Reply> Conversation::reply(std::vector<ChatMessage>& messages, const ReplyOptions& options,
                                   DecodeObserver& observer) {
-  Reply reply;
-  PITH_TRY(const EncodedPrompt encoded, fitting_prompt(messages, options, reply.dropped_turns));
-  PITH_TRY(const AdapterUse use, adapter_use(*engine_, options.adapter, encoded));
+  int32_t dropped_turns = 0;
+  PITH_TRY(const EncodedPrompt prompt, fitting_prompt(messages, options, dropped_turns));
+  PITH_TRY(Reply reply, complete(prompt, options, observer));
+  reply.dropped_turns = dropped_turns;
+  return reply;
+}
+
+Result<Reply> Conversation::complete(const EncodedPrompt& encoded, const ReplyOptions& options,
+                                     DecodeObserver& observer) {
   const std::vector<TokenId>& prompt = encoded.ids;
+  const int32_t context = engine_->options().context_tokens;
+  if (prompt.empty()) return fail(ErrorCode::usage, "the prompt is empty");
+  if (prompt.size() >= static_cast<size_t>(context)) {
+    return fail(ErrorCode::exhausted,
+                "the prompt is too long: it has {} tokens, and the context takes {}", prompt.size(),
+                context);
+  }
+  PITH_TRY(const AdapterUse use, adapter_use(*engine_, options.adapter, encoded));
+  Reply reply;
   const auto start = Clock::now();
   const size_t reused = keep_common(prompt, use);
   const std::span<const TokenId> fresh = std::span(prompt).subspan(reused);
@@ -87,7 +102,7 @@ Result<Reply> Conversation::reply(std::vector<ChatMessage>& messages, const Repl
   reply.prompt_tokens = static_cast<int32_t>(prompt.size());
   reply.reused_tokens = static_cast<int32_t>(reused);
 
-  const int32_t room = engine_->options().context_tokens - reply.prompt_tokens;
+  const int32_t room = context - reply.prompt_tokens;
   const bool limited = options.most_tokens > 0 && options.most_tokens < room;
   const BranchPlan plan = limited ? BranchPlan::plain(options.most_tokens, FinishReason::budget)
                                   : BranchPlan::plain(room, FinishReason::context);

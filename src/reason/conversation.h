@@ -1,5 +1,5 @@
 // A conversation on one sequence: its KV cache holds what was said, so that a turn
-// costs the reading of that turn alone.
+// costs the reading of that turn alone. Plain text is continued in the same way.
 #pragma once
 
 #include <cstdint>
@@ -55,6 +55,11 @@ class Conversation {
   // conversation can go on after any of them.
   Result<Reply> reply(std::vector<ChatMessage>& messages, const ReplyOptions& options,
                       DecodeObserver& observer);
+
+  // What follows a prompt that is no conversation; else as reply(). Errors: usage (an empty
+  // prompt); exhausted (no room for one token behind it); cancelled.
+  Result<Reply> complete(const EncodedPrompt& prompt, const ReplyOptions& options,
+                         DecodeObserver& observer);
 
   int32_t cached_tokens() const { return static_cast<int32_t>(cached_.size()); }
 

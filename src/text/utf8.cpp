@@ -69,4 +69,16 @@ void append_utf8(std::string& text, char32_t code_point) {
   }
 }
 
+Status check_utf8(std::string_view text, std::string_view what) {
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Char c = decode_utf8(text, at);
+    if (c.state != Utf8Char::State::valid) {
+      return fail(ErrorCode::usage, "{} is not valid UTF-8: byte {} is 0x{:02x}", what, at + 1,
+                  static_cast<unsigned char>(text[at]));
+    }
+    at += c.length;
+  }
+  return {};
+}
+
 }  // namespace pith

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/error.h"
+
 namespace pith {
 
 inline constexpr char32_t kReplacementCharacter = U'\ufffd';
@@ -29,5 +31,9 @@ Utf8Char decode_utf8(std::string_view text, size_t position);
 
 // Appends the UTF-8 form of a code point below 0x110000.
 void append_utf8(std::string& text, char32_t code_point);
+
+// Errors: usage, with the place of the first byte that is not UTF-8. `what` names
+// the text in the message: "the question".
+Status check_utf8(std::string_view text, std::string_view what);
 
 }  // namespace pith

@@ -148,9 +148,9 @@ class BadPack(PackTest):
 
     def test_votes_that_it_cannot_weigh(self):
         bare = self.change(verifier=None)
-        self.refused(bare, "--vote verifier needs", status=2, arguments=["--vote", "verifier"])
+        self.refused(bare, "a vote by verifier needs", status=2, arguments=["--vote", "verifier"])
         process = self.pith("ask", "-m", self.tiny_model(), "--vote", "verifier", "x")
-        self.assert_fails(process, 2, "--vote verifier needs")
+        self.assert_fails(process, 2, "a vote by verifier needs")
 
     def test_with_an_adapter_of_ones_own(self):
         adapter = ["--adapter", self.tiny_pack() / "adapter"]

@@ -116,6 +116,23 @@ TEST(Conversation, AMessageThatCanNeverFitIsRefused) {
   EXPECT_TRUE(chat.say("hi"));
 }
 
+TEST(Conversation, PlainTextIsContinued) {
+  Chat chat;
+  EncodedPrompt prompt;
+  prompt.ids = chat.reasoner.tokenizer.encode("once upon a time", false);
+  const auto first = chat.conversation.complete(prompt, short_replies(), chat.observer);
+  ASSERT_TRUE(first) << first.error().message;
+  EXPECT_EQ(first->prompt_tokens, static_cast<int32_t>(prompt.ids.size()));
+  const auto again = chat.conversation.complete(prompt, short_replies(), chat.observer);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->text, first->text);
+  EXPECT_EQ(again->reused_tokens, again->prompt_tokens - 1);
+  prompt.ids.clear();
+  const auto empty = chat.conversation.complete(prompt, short_replies(), chat.observer);
+  ASSERT_FALSE(empty);
+  EXPECT_EQ(empty.error().code, ErrorCode::usage);
+}
+
 TEST(Conversation, TheReplyMayFillTheContext) {
   EngineOptions narrow = TinyReasoner::roomy();
   narrow.context_tokens = 100;

@@ -1,4 +1,4 @@
-// From a model's name or path to everything that a command needs to run it.
+// From a model's name or path to everything that is needed to run it.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
-namespace pith::cli {
+namespace pith {
 
 // The name of the registry's default model, for `-m`.
 std::string default_model_name();
@@ -34,11 +34,13 @@ PackedFile packed_file_of(const ModelStore& store, const RegistryModel& model);
 // with the command that fetches it; an unknown name, with close ones).
 Result<ResolvedModel> resolve_model(std::string_view name_or_path);
 
+inline constexpr int kMostThreads = 1024;
+
 struct OpenModelOptions {
   std::string model;          // name or path
   int threads = 0;            // 0: all cores this process may use
   std::string chat_template;  // by name; empty: the one the file carries
-  bool quiet = false;         // no progress bar
+  bool quiet = false;         // no progress bar on standard error
 };
 
 // A model ready to run. The members hold each other up: keep the struct whole
@@ -70,4 +72,4 @@ struct OpenTokenizer {
 };
 Result<OpenTokenizer> open_tokenizer(std::string_view name_or_path);
 
-}  // namespace pith::cli
+}  // namespace pith

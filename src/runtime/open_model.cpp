@@ -1,4 +1,4 @@
-#include "cli/open_model.h"
+#include "runtime/open_model.h"
 
 #include <chrono>
 #include <filesystem>
@@ -7,10 +7,8 @@
 #include "io/sha256.h"
 #include "model/vocabulary.h"
 
-namespace pith::cli {
+namespace pith {
 namespace {
-
-constexpr int kMaxThreads = 1024;
 
 bool is_path(std::string_view text) {
   return text.find('/') != text.npos || text.ends_with(".gguf");
@@ -72,8 +70,8 @@ Result<OpenTokenizer> open_tokenizer(std::string_view name_or_path) {
 
 Result<OpenModel> open_model(const OpenModelOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  if (options.threads < 0 || options.threads > kMaxThreads) {
-    return fail(ErrorCode::usage, "threads must be from 1 to {}, or 0 for all cores", kMaxThreads);
+  if (options.threads < 0 || options.threads > kMostThreads) {
+    return fail(ErrorCode::usage, "threads must be from 1 to {}, or 0 for all cores", kMostThreads);
   }
   PITH_TRY(OpenTokenizer opened, open_tokenizer(options.model));
   Result<ChatTemplate> chat_template = choose_template(*opened.file, options.chat_template);
@@ -96,4 +94,4 @@ Result<OpenModel> open_model(const OpenModelOptions& options) {
                    load.count()};
 }
 
-}  // namespace pith::cli
+}  // namespace pith
