@@ -1,4 +1,4 @@
-# What is installed.
+# What is installed, and the Debian package of it.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS pith RUNTIME)
@@ -21,3 +21,25 @@ install(FILES ${CMAKE_BINARY_DIR}/pith-config.cmake ${CMAKE_BINARY_DIR}/pith-con
 file(RELATIVE_PATH PITH_PC_TO_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 configure_file(cmake/pith.pc.in pith.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/pith.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# Completions and manual pages, as the program itself describes them.
+set(described ${CMAKE_BINARY_DIR}/described)
+add_custom_command(OUTPUT ${described}/bash/pith
+  COMMAND pith describe ${described}
+  DEPENDS pith COMMENT "Shell completions and manual pages" VERBATIM)
+add_custom_target(pith_described ALL DEPENDS ${described}/bash/pith)
+install(FILES ${described}/bash/pith DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${described}/zsh/_pith DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+install(FILES ${described}/fish/pith.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+install(DIRECTORY ${described}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_CONTACT "the authors of pith")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)  # Depends, by what the files link
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates, python3-pip")  # for `pith pull`
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/cmake/triggers)
+include(CPack)

@@ -17,6 +17,7 @@ struct Context {
 void add_ask(CLI::App& app, Context& context);
 void add_bench(CLI::App& app, Context& context);
 void add_chat(CLI::App& app, Context& context);
+void add_describe(CLI::App& app, Context& context);
 void add_eval(CLI::App& app, Context& context);
 void add_list(CLI::App& app, Context& context);
 void add_perplexity(CLI::App& app, Context& context);

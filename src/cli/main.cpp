@@ -31,6 +31,7 @@ void add_commands(CLI::App& app, Context& context) {
   add_bench(app, context);
   add_eval(app, context);
   add_sample(app, context);
+  add_describe(app, context);
 }
 
 // Help and version end with 0; every misuse of the command line with one line and 2.
