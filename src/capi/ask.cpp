@@ -15,8 +15,8 @@ constexpr pith_ask_options kAskDefaults = {
     sizeof(pith_ask_options), 8,       0, 0, 0.0, PITH_VOTE_DEFAULT, PITH_THINK_AUTO,
     PITH_ANSWER_NUMBER,       nullptr, 0, 0, 0.0, kSamplingDefaults};
 
-Result<std::optional<VoteRule>> read_vote(pith_vote_rule vote) {
-  switch (vote) {
+Result<std::optional<VoteRule>> read_vote(const pith_vote_rule& vote) {
+  switch (raw_value(vote)) {
     case PITH_VOTE_DEFAULT:
       return std::nullopt;
     case PITH_VOTE_MAJORITY:
@@ -26,7 +26,7 @@ Result<std::optional<VoteRule>> read_vote(pith_vote_rule vote) {
     case PITH_VOTE_VERIFIER:
       return VoteRule::verifier;
   }
-  return fail(ErrorCode::usage, "vote is {}, which is no pith_vote_rule", static_cast<int>(vote));
+  return fail(ErrorCode::usage, "vote is {}, which is no pith_vote_rule", raw_value(vote));
 }
 
 pith_vote_rule vote_rule_of(VoteRule vote) {
@@ -41,8 +41,8 @@ pith_vote_rule vote_rule_of(VoteRule vote) {
   return PITH_VOTE_VERIFIER;
 }
 
-Result<AnswerKind> read_kind(pith_answer_kind kind) {
-  switch (kind) {
+Result<AnswerKind> read_kind(const pith_answer_kind& kind) {
+  switch (raw_value(kind)) {
     case PITH_ANSWER_NUMBER:
       return AnswerKind::number;
     case PITH_ANSWER_CHOICE:
@@ -50,7 +50,7 @@ Result<AnswerKind> read_kind(pith_answer_kind kind) {
     case PITH_ANSWER_YES_NO:
       return AnswerKind::yes_no;
   }
-  return fail(ErrorCode::usage, "kind is {}, which is no pith_answer_kind", static_cast<int>(kind));
+  return fail(ErrorCode::usage, "kind is {}, which is no pith_answer_kind", raw_value(kind));
 }
 
 Result<Ask> read_ask(const pith_ask_options& options, Clock::time_point start) {

@@ -85,6 +85,6 @@ const char* pith_status_name(pith_status status) {
   static constexpr const char* kNames[] = {"ok",        "usage",       "not_found", "io",
                                            "corrupt",   "unsupported", "exhausted", "network",
                                            "cancelled", "internal"};
-  const auto index = static_cast<size_t>(status);
+  const auto index = static_cast<size_t>(raw_value(status));
   return index < std::size(kNames) ? kNames[index] : "unknown";
 }

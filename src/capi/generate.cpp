@@ -57,8 +57,8 @@ Result<Conversation*> conversation_of(pith_session& session) {
   return &session.conversation.emplace(*session.engine, model.tokenizer, chat_template);
 }
 
-Result<Role> read_role(pith_role role) {
-  switch (role) {
+Result<Role> read_role(const pith_role& role) {
+  switch (raw_value(role)) {
     case PITH_SYSTEM:
       return Role::system;
     case PITH_USER:
@@ -66,7 +66,7 @@ Result<Role> read_role(pith_role role) {
     case PITH_ASSISTANT:
       return Role::assistant;
   }
-  return fail(ErrorCode::usage, "role is {}, which is no pith_role", static_cast<int>(role));
+  return fail(ErrorCode::usage, "role is {}, which is no pith_role", raw_value(role));
 }
 
 Result<std::vector<ChatMessage>> read_messages(const pith_message* messages, size_t count) {

@@ -51,6 +51,16 @@ Status in_range(const char* name, T value, T least, T most) {
   return fail(ErrorCode::usage, "{} is {}, not from {} to {}", name, value, least, most);
 }
 
+// What an enumerator of C is, which may be any number: to read it as what it claims to be
+// would be undefined.
+template <class Enum>
+int raw_value(const Enum& enumerator) {
+  static_assert(sizeof(Enum) == sizeof(int));
+  int value;
+  std::memcpy(&value, &enumerator, sizeof(value));
+  return value;
+}
+
 constexpr size_t kMostStructSize = 4096;  // of later versions; what is larger is no size at all
 
 // A struct of options of any version, as far as this one knows it; null: `defaults`. Errors:

@@ -17,8 +17,8 @@ constexpr float kMostTemperature = 100.0f;
 constexpr pith_session_options kSessionDefaults = {
     sizeof(pith_session_options), 0, PITH_KV_INT16, 0, nullptr, nullptr, PITH_PRECISION_INT8};
 
-Result<KvType> read_kv(pith_kv kv) {
-  switch (kv) {
+Result<KvType> read_kv(const pith_kv& kv) {
+  switch (raw_value(kv)) {
     case PITH_KV_INT16:
       return KvType::int16;
     case PITH_KV_F16:
@@ -28,11 +28,11 @@ Result<KvType> read_kv(pith_kv kv) {
     case PITH_KV_F32:
       return KvType::f32;
   }
-  return fail(ErrorCode::usage, "kv is {}, which is no pith_kv", static_cast<int>(kv));
+  return fail(ErrorCode::usage, "kv is {}, which is no pith_kv", raw_value(kv));
 }
 
-Result<AdapterPrecision> read_precision(pith_precision precision) {
-  switch (precision) {
+Result<AdapterPrecision> read_precision(const pith_precision& precision) {
+  switch (raw_value(precision)) {
     case PITH_PRECISION_INT8:
       return AdapterPrecision::int8;
     case PITH_PRECISION_INT4:
@@ -43,7 +43,7 @@ Result<AdapterPrecision> read_precision(pith_precision precision) {
       return AdapterPrecision::f32;
   }
   return fail(ErrorCode::usage, "adapter_precision is {}, which is no pith_precision",
-              static_cast<int>(precision));
+              raw_value(precision));
 }
 
 Status open_session(const pith_model& model, const pith_session_options* options,
@@ -127,8 +127,8 @@ Result<SamplingOptions> read_sampling(const pith_sampling& sampling) {
   return options;
 }
 
-Result<ThinkMode> read_think(pith_think think) {
-  switch (think) {
+Result<ThinkMode> read_think(const pith_think& think) {
+  switch (raw_value(think)) {
     case PITH_THINK_AUTO:
       return ThinkMode::automatic;
     case PITH_THINK_ON:
@@ -136,7 +136,7 @@ Result<ThinkMode> read_think(pith_think think) {
     case PITH_THINK_OFF:
       return ThinkMode::off;
   }
-  return fail(ErrorCode::usage, "think is {}, which is no pith_think", static_cast<int>(think));
+  return fail(ErrorCode::usage, "think is {}, which is no pith_think", raw_value(think));
 }
 
 pith_finish_reason finish_reason_of(FinishReason reason) {
@@ -185,6 +185,6 @@ void pith_session_cancel(pith_session* session) {
 const char* pith_finish_reason_name(pith_finish_reason reason) {
   static constexpr const char* kNames[] = {"stop",      "budget",  "context",
                                            "cancelled", "decided", "deadline"};
-  const auto index = static_cast<size_t>(reason);
+  const auto index = static_cast<size_t>(raw_value(reason));
   return index < std::size(kNames) ? kNames[index] : "unknown";
 }

@@ -57,7 +57,7 @@ inline constexpr pith_sampling kSamplingDefaults = {-1.0f, 0, 1.0f, 0.0f, 1.0f, 
 // Errors: usage. A temperature below 0 becomes that of SamplingOptions.
 Result<SamplingOptions> read_sampling(const pith_sampling& sampling);
 
-Result<ThinkMode> read_think(pith_think think);
+Result<ThinkMode> read_think(const pith_think& think);
 
 pith_finish_reason finish_reason_of(FinishReason reason);
 
