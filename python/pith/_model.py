@@ -49,52 +49,15 @@ def _generate_options(
     return options
 
 
-class Session:
-    """What a model is run with: threads and memory of its own. One call at a time; sessions of
-    one model can be used side by side."""
+class Calls:
+    """What a session is asked, and a model through its own session."""
 
-    def __init__(
-        self,
-        model: Model,
-        *,
-        threads: int = 0,
-        kv: str = "int16",
-        context_tokens: int = 0,
-        pack: str | None = None,
-        adapter: str | None = None,
-        adapter_precision: str = "int8",
-    ):
-        options = c.options_of(c.SessionOptions, "session")
-        c.assign(
-            options,
-            threads=threads,
-            kv=c.enumerator(c.KV_TYPES, kv, "kv"),
-            context_tokens=context_tokens,
-            pack=_optional(pack, "pack"),
-            adapter=_optional(adapter, "adapter"),
-            adapter_precision=c.enumerator(c.PRECISIONS, adapter_precision, "adapter_precision"),
-        )
-        handle = c.HANDLE()
-        c.call("pith_session_open", model._open(), ctypes.byref(options), ctypes.byref(handle))
-        self._handle = handle
-        self._works: weakref.WeakSet[Work] = weakref.WeakSet()
-        self._free = weakref.finalize(self, c.library().pith_session_free, handle)
-
-    def close(self) -> None:
-        """Frees it; what is at work ends before."""
-        for work in list(self._works):
-            work.stop()
-        self._free()
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(self, *_exception) -> None:
-        self.close()
+    def _session(self) -> Session:
+        raise NotImplementedError
 
     def cancel(self) -> None:
         """Ends the call that is at work, from any thread."""
-        c.library().pith_session_cancel(self._open())
+        c.library().pith_session_cancel(self._session()._open())
 
     def ask(
         self,
@@ -146,8 +109,8 @@ class Session:
             seed=seed,
         )
         arguments = (c.encoded(question, "the question"), ctypes.byref(options))
-        call = functools.partial(self._call, "pith_ask", arguments, Answer)
-        return self._wait(call, on_event)
+        session = self._session()
+        return session._wait(session._partial("pith_ask", arguments, Answer), on_event)
 
     def chat(
         self, messages: Iterable[Message], *, on_event: Listener | None = None, **options
@@ -155,19 +118,70 @@ class Session:
         """The reply to a conversation: all of it, each time. What begins as the last one of this
         session did is not read again. Options: most_tokens, think, temperature, top_k, top_p,
         min_p, repetition_penalty, seed."""
-        return self._wait(self._chat_call(messages, options), on_event)
+        session = self._session()
+        return session._wait(session._chat_call(messages, options), on_event)
 
     def chat_stream(self, messages: Iterable[Message], **options) -> Stream:
         """As chat(), piece by piece."""
-        return Stream(self._start(self._chat_call(messages, options), True))
+        session = self._session()
+        return Stream(session._start(session._chat_call(messages, options), True))
 
     def generate(self, prompt: str, *, on_event: Listener | None = None, **options) -> Reply:
         """The text that follows the prompt, which is read as it is. Options as of chat()."""
-        return self._wait(self._generate_call(prompt, options), on_event)
+        session = self._session()
+        return session._wait(session._generate_call(prompt, options), on_event)
 
     def generate_stream(self, prompt: str, **options) -> Stream:
         """As generate(), piece by piece."""
-        return Stream(self._start(self._generate_call(prompt, options), True))
+        session = self._session()
+        return Stream(session._start(session._generate_call(prompt, options), True))
+
+
+class Session(Calls):
+    """What a model is run with: threads and memory of its own. One call at a time; sessions of
+    one model can be used side by side."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        threads: int = 0,
+        kv: str = "int16",
+        context_tokens: int = 0,
+        pack: str | None = None,
+        adapter: str | None = None,
+        adapter_precision: str = "int8",
+    ):
+        options = c.options_of(c.SessionOptions, "session")
+        c.assign(
+            options,
+            threads=threads,
+            kv=c.enumerator(c.KV_TYPES, kv, "kv"),
+            context_tokens=context_tokens,
+            pack=_optional(pack, "pack"),
+            adapter=_optional(adapter, "adapter"),
+            adapter_precision=c.enumerator(c.PRECISIONS, adapter_precision, "adapter_precision"),
+        )
+        handle = c.HANDLE()
+        c.call("pith_session_open", model._open(), ctypes.byref(options), ctypes.byref(handle))
+        self._handle = handle
+        self._works: weakref.WeakSet[Work] = weakref.WeakSet()
+        self._free = weakref.finalize(self, c.library().pith_session_free, handle)
+
+    def close(self) -> None:
+        """Frees it; what is at work ends before."""
+        for work in list(self._works):
+            work.stop()
+        self._free()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        self.close()
+
+    def _session(self) -> Session:
+        return self
 
     def _open(self):
         if not self._free.alive:
@@ -181,12 +195,17 @@ class Session:
         ]
         array = (c.MessageStruct * len(listed))(*listed)
         arguments = (array, len(listed), ctypes.byref(_generate_options(**options)))
-        return functools.partial(self._call, "pith_chat", arguments, Reply)
+        return self._partial("pith_chat", arguments, Reply)
 
     def _generate_call(self, prompt: str, options: dict) -> Callable:
         text = c.encoded(prompt, "the prompt")
         arguments = (text, ctypes.byref(_generate_options(**options)))
-        return functools.partial(self._call, "pith_generate", arguments, Reply)
+        return self._partial("pith_generate", arguments, Reply)
+
+    def _partial(
+        self, name: str, arguments: tuple, result: type[Answer] | type[Reply]
+    ) -> Callable:
+        return functools.partial(self._call, name, arguments, result)
 
     def _call(self, name: str, arguments: tuple, result: type[Answer] | type[Reply], callback):
         """Calls the function; a copy of what it hands out."""
@@ -209,16 +228,15 @@ class Session:
 
     def _wait(self, call: Callable, on_event: Listener | None):
         work = self._start(call, on_event is not None)
-        events = work.events()
         try:
-            for event in events:
+            for event in work.events():
                 on_event(event)
         finally:
-            events.close()
+            work.stop()  # also when an interrupt came before the loop
         return work.outcome()
 
 
-class Model:
+class Model(Calls):
     """A model, by its name in the registry or the path of a GGUF file; None: the default one.
     What it is asked goes to a session of its own, with `session_options`; more of them, to be
     used side by side, come from session()."""
@@ -308,31 +326,8 @@ class Model:
         """A further session, with the options of Session."""
         return Session(self, **options)
 
-    # Of its own session:
-
-    def ask(self, question: str, **options) -> Answer:
-        """Session.ask()"""
-        return self._own.ask(question, **options)
-
-    def chat(self, messages: Iterable[Message], **options) -> Reply:
-        """Session.chat()"""
-        return self._own.chat(messages, **options)
-
-    def chat_stream(self, messages: Iterable[Message], **options) -> Stream:
-        """Session.chat_stream()"""
-        return self._own.chat_stream(messages, **options)
-
-    def generate(self, prompt: str, **options) -> Reply:
-        """Session.generate()"""
-        return self._own.generate(prompt, **options)
-
-    def generate_stream(self, prompt: str, **options) -> Stream:
-        """Session.generate_stream()"""
-        return self._own.generate_stream(prompt, **options)
-
-    def cancel(self) -> None:
-        """Session.cancel()"""
-        self._own.cancel()
+    def _session(self) -> Session:
+        return self._own
 
     def _open(self):
         if not self._free.alive:
