@@ -71,10 +71,6 @@ std::vector<TokenId> some_prompt(const Model& model, int32_t count) {
   return tokens;
 }
 
-class Interruptible : public DecodeObserver {
-  bool cancelled() override { return interrupted(); }
-};
-
 class Bench {
  public:
   // The adapter, if any, writes what is decoded; the prompt is the base model's.
@@ -89,7 +85,7 @@ class Bench {
     PITH_TRY(const BenchRow prefill, this->prefill());
     on_row(prefill);
     const OwnedSequence root(engine_);
-    PITH_TRY_VOID(read_prompt(engine_, root.id(), prompt_, observer_));
+    PITH_TRY_VOID(engine_.prefill(root.id(), prompt_));
     if (adapter_ != kNoAdapter) {
       PITH_TRY(const BenchRow row, switch_on(root));
       on_row(row);
@@ -108,7 +104,8 @@ class Bench {
     for (int32_t i = 0; i <= options_.repeat; ++i) {
       const OwnedSequence sequence(engine_);
       const Clock::time_point start = Clock::now();
-      PITH_TRY_VOID(read_prompt(engine_, sequence.id(), prompt_, observer_));
+      PITH_TRY_VOID(engine_.prefill(sequence.id(), prompt_));
+      if (interrupted()) return fail(ErrorCode::cancelled, "stopped");
       if (i > 0) seconds.push_back(seconds_since(start));
     }
     const double each = median(seconds);
@@ -168,7 +165,6 @@ class Bench {
   AdapterId adapter_;
   const BenchOptions& options_;
   std::vector<TokenId> prompt_;
-  Interruptible observer_;
   Sampler sampler_;
 };
 

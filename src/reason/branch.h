@@ -70,6 +70,8 @@ struct BranchPlan {
   // Tokens beyond the budget that a branch may take: those it reads and samples to
   // give its answer.
   int32_t allowance_tokens() const;
+  // The budget and those.
+  int32_t most_tokens() const { return budget_tokens + allowance_tokens(); }
   // 0 without forced answers or soft landing, and for budgets too small to have a last part.
   int32_t landing_tokens() const;
 };

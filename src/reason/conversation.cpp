@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "reason/batch_scheduler.h"
 
 namespace pith {
 namespace {
@@ -18,6 +19,49 @@ bool drop_oldest_turn(std::vector<ChatMessage>& messages) {
   messages.erase(first, second);
   return true;
 }
+
+// One reply: a prompt with one branch, whose sequence is given back.
+class ReplyJob : public JobObserver {
+ public:
+  ReplyJob(const Tokenizer& tokenizer, const BranchPlan& plan, uint64_t stream,
+           const SamplingOptions& sampling, DecodeObserver& next)
+      : branch(tokenizer, plan, stream), sampling_(sampling), next_(next) {}
+
+  void on_prefill(int32_t done_tokens, int32_t prompt_tokens) override {
+    next_.on_prefill(done_tokens, prompt_tokens);
+  }
+  Result<std::span<Branch>> on_read(const JobPrompt&) override {
+    prefill_s = seconds_since(start_);
+    return std::span(&branch, 1);
+  }
+  const SamplingOptions& sampling(size_t) override { return sampling_; }
+  void on_start(size_t branches) override { next_.on_start(branches); }
+  void on_token(size_t index, const Branch& of, std::string_view text) override {
+    next_.on_token(index, of, text);
+  }
+  void on_finish(size_t index, const Branch& of, std::optional<double> score) override {
+    next_.on_finish(index, of, score);
+  }
+  bool cancelled() override { return next_.cancelled(); }
+  bool decided() override { return next_.decided(); }
+  Pace pace(const WorkAhead& ahead) override { return next_.pace(ahead); }
+  void on_release(OwnedSequence released) override { sequence = std::move(released); }
+  void on_end(const Status& ended) override {
+    status = ended;
+    total_s = seconds_since(start_);
+  }
+
+  Branch branch;
+  OwnedSequence sequence;
+  Status status;
+  double prefill_s = 0;
+  double total_s = 0;
+
+ private:
+  const SamplingOptions& sampling_;
+  DecodeObserver& next_;
+  Clock::time_point start_ = Clock::now();
+};
 
 }  // namespace
 
@@ -92,13 +136,7 @@ Result<Reply> Conversation::complete(const EncodedPrompt& encoded, const ReplyOp
   }
   PITH_TRY(const AdapterUse use, adapter_use(*engine_, options.adapter, encoded));
   Reply reply;
-  const auto start = Clock::now();
   const size_t reused = keep_common(prompt, use);
-  const std::span<const TokenId> fresh = std::span(prompt).subspan(reused);
-  const auto logits_row = read_prompt(*engine_, sequence_.id(), fresh, observer, use);
-  note_cached(prompt, {});
-  if (!logits_row) return tl::unexpected<Error>(logits_row.error());
-  reply.prefill_s = seconds_since(start);
   reply.prompt_tokens = static_cast<int32_t>(prompt.size());
   reply.reused_tokens = static_cast<int32_t>(reused);
 
@@ -106,16 +144,22 @@ Result<Reply> Conversation::complete(const EncodedPrompt& encoded, const ReplyOp
   const bool limited = options.most_tokens > 0 && options.most_tokens < room;
   const BranchPlan plan = limited ? BranchPlan::plain(options.most_tokens, FinishReason::budget)
                                   : BranchPlan::plain(room, FinishReason::context);
-  Branch branch(*tokenizer_, plan, next_stream_++);
-  const Status status =
-      decode(*engine_, *tokenizer_, {&branch, 1}, sequence_, engine_->logits(*logits_row),
-             {options.sampling, use.adapter}, observer);
-  note_cached(prompt, branch.history());
-  PITH_TRY_VOID(status);
-  reply.decode_s = seconds_since(start) - reply.prefill_s;
-  reply.text = branch.text();
-  reply.finish_reason = branch.finish_reason();
-  reply.reply_tokens = branch.sampled_tokens();
+  ReplyJob replying(*tokenizer_, plan, next_stream_, options.sampling, observer);
+  BatchJob job;
+  job.prompt = prompt;
+  job.adapter = use;
+  job.branch_tokens = plan.most_tokens();
+  job.sequence = std::move(sequence_);
+  run_alone(*engine_, *tokenizer_, std::move(job), replying);
+  sequence_ = std::move(replying.sequence);
+  note_cached(prompt, replying.branch.history());
+  if (replying.branch.sampled_tokens() > 0) ++next_stream_;
+  PITH_TRY_VOID(std::move(replying.status));
+  reply.prefill_s = replying.prefill_s;
+  reply.decode_s = replying.total_s - replying.prefill_s;
+  reply.text = replying.branch.text();
+  reply.finish_reason = replying.branch.finish_reason();
+  reply.reply_tokens = replying.branch.sampled_tokens();
   return reply;
 }
 

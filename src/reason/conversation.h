@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "engine/engine.h"
 #include "engine/sampler.h"
+#include "reason/adapter_use.h"
 #include "reason/branch.h"
 #include "reason/decode.h"
 #include "text/chat_template.h"

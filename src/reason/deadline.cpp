@@ -10,10 +10,11 @@ constexpr double kMeasureShare = 0.03;
 
 }  // namespace
 
-DeadlineKeeper::DeadlineKeeper(const Deadline& deadline, const Engine& engine)
+DeadlineKeeper::DeadlineKeeper(const Deadline& deadline, const Engine& engine, int32_t done_tokens)
     : deadline_(deadline),
       times_(attention_share(engine.model().config())),
-      last_(deadline.now()) {}
+      last_(deadline.now()),
+      prompt_done_(done_tokens) {}
 
 void DeadlineKeeper::on_prefill(int32_t done_tokens) {
   const auto now = deadline_.now();

@@ -25,7 +25,8 @@ struct Deadline {
 // For one question; borrows the deadline. Not thread safe.
 class DeadlineKeeper {
  public:
-  DeadlineKeeper(const Deadline& deadline, const Engine& engine);
+  // `done_tokens` of the prompt are there already.
+  DeadlineKeeper(const Deadline& deadline, const Engine& engine, int32_t done_tokens = 0);
 
   // After each step of the prompt, which was begun when this was made.
   void on_prefill(int32_t done_tokens);
@@ -48,7 +49,7 @@ class DeadlineKeeper {
   StepTimes times_;
   PlanLimits limits_;
   Clock::time_point last_;         // end of the last step that is known of
-  int32_t prompt_done_ = 0;        // tokens read
+  int32_t prompt_done_;            // tokens read
   std::optional<WorkAhead> work_;  // of the step that is being done
 };
 

@@ -3,14 +3,6 @@
 #include <utility>
 
 namespace pith {
-namespace {
-
-std::string system_message(const QuestionStyle& style, AnswerKind kind) {
-  const std::string_view own = style.directly ? direct_prompt(kind) : reasoning_prompt(kind);
-  return style.system.value_or(std::string(own));
-}
-
-}  // namespace
 
 std::string_view reasoning_prompt(AnswerKind kind) {
   switch (kind) {
@@ -51,6 +43,11 @@ QuestionStyle question_style(const Pack* pack, ThinkMode think, std::optional<st
   style.system = std::move(system);
   if (!style.system && pack != nullptr) style.system = system_prompt(*pack, style.budget_tokens);
   return style;
+}
+
+std::string system_message(const QuestionStyle& style, AnswerKind kind) {
+  const std::string_view own = style.directly ? direct_prompt(kind) : reasoning_prompt(kind);
+  return style.system.value_or(std::string(own));
 }
 
 Result<QuestionPrompts> question_prompts(const QuestionStyle& style, AnswerKind kind,

@@ -40,6 +40,9 @@ struct QuestionStyle {
 QuestionStyle question_style(const Pack* pack, ThinkMode think, std::optional<std::string> system,
                              std::optional<int32_t> budget_tokens);
 
+// The system message of such questions; empty: none.
+std::string system_message(const QuestionStyle& style, AnswerKind kind);
+
 struct QuestionPrompt {
   std::string text;  // as the template renders it
   EncodedPrompt encoded;

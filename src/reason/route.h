@@ -9,9 +9,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "engine/engine.h"
 #include "reason/adapter_use.h"
-#include "reason/decode.h"
 #include "reason/switcher.h"
 
 namespace pith {
@@ -57,18 +55,8 @@ struct RoutedPrompt {
   }
 };
 
-struct ReadPrompt {
-  size_t logits_row = 0;  // of the engine's last step
-  Route route;
-};
-
 // Whether a switcher can decide before the two wordings part. Errors: usage (nothing stands
 // before the boundary, or the wordings differ there).
 Status check_boundary(const RoutedPrompt& prompt);
-
-// Reads the prompt onto an empty sequence, and decides on the way. Errors: those of
-// read_prompt(), and of check_boundary() where the switcher decides.
-Result<ReadPrompt> read_routed(Engine& engine, SequenceId sequence, const RoutedPrompt& prompt,
-                               const RouteOptions& options, DecodeObserver& observer);
 
 }  // namespace pith

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "engine/engine.h"
 #include "engine/sampler.h"
+#include "reason/adapter_use.h"
 #include "reason/answer.h"
 #include "reason/branch.h"
 #include "reason/branch_confidence.h"
@@ -19,6 +20,7 @@
 #include "reason/deadline.h"
 #include "reason/decode.h"
 #include "reason/route.h"
+#include "reason/verifier.h"
 #include "reason/vote.h"
 
 namespace pith {
@@ -56,6 +58,9 @@ struct SelfConsistencyOptions {
   // Until when there must be an answer; `branches` and the budget are then the most that a
   // plan may take.
   std::optional<Deadline> deadline;
+
+  int32_t budget_of(bool thinking) const;
+  int32_t verifier_tokens() const;  // that scoring adds to a branch
 };
 
 struct BranchResult {
@@ -83,6 +88,7 @@ struct SelfConsistencyResult {
   Route route;
   std::optional<TimePlan> plan;  // of a deadline
   int32_t prompt_tokens = 0;
+  int32_t cached_tokens = 0;      // of the prompt, that were there before
   int32_t completion_tokens = 0;  // of all branches
   std::vector<BranchResult> branches;
   std::vector<AnswerGroup> groups;  // winner first; empty when no branch answered
@@ -122,7 +128,7 @@ int64_t kv_tokens_needed(const Tokenizer& tokenizer, int32_t prompt_tokens,
 //
 // All sequences are released, whatever happens. A cancel while branches decode is no
 // error: they end as they stand. Errors: usage (an option out of range, an empty
-// prompt, a vote by a verifier that is not there), those of read_routed(), exhausted (the
+// prompt, a vote by a verifier that is not there), those of check_boundary(), exhausted (the
 // context has no room for the prompt and an answer), cancelled (before the first token).
 Result<SelfConsistencyResult> self_consistency(Engine& engine, const Tokenizer& tokenizer,
                                                std::span<const TokenId> prompt,
