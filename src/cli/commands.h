@@ -24,6 +24,7 @@ void add_perplexity(CLI::App& app, Context& context);
 void add_pull(CLI::App& app, Context& context);
 void add_rm(CLI::App& app, Context& context);
 void add_sample(CLI::App& app, Context& context);
+void add_serve(CLI::App& app, Context& context);
 void add_show(CLI::App& app, Context& context);
 void add_tokenize(CLI::App& app, Context& context);
 

@@ -31,6 +31,7 @@ void add_commands(CLI::App& app, Context& context) {
   add_bench(app, context);
   add_eval(app, context);
   add_sample(app, context);
+  add_serve(app, context);
   add_describe(app, context);
 }
 

@@ -35,7 +35,7 @@ nlohmann::ordered_json usage_json(const GenerationEnd& end);
 // [{"token", "logprob", "bytes", "top_logprobs"}], as chats and responses have it.
 nlohmann::ordered_json log_probabilities_json(std::span<const TokenRecord> tokens);
 
-// The object "pith": what no other server tells.
+// The object "pith": what no other server tells (docs/serving.md).
 nlohmann::ordered_json pith_json(const AnswerContext& context, const Transcript& transcript);
 
 // How a branch of a vote ended: {"branch", "answer", "finish_reason", "tokens", ..}.

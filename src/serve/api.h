@@ -1,4 +1,4 @@
-// The server's API: OpenAI's, and what is our own.
+// The server's API: OpenAI's, and what is our own (docs/serving.md).
 #pragma once
 
 #include <atomic>

@@ -8,12 +8,13 @@ import unittest
 from python_case import PITH, PithTest, main
 from tiny_case import FAMILIES, TinyTest
 
-COMMANDS = ("ask", "bench", "chat", "eval", "list", "perplexity", "pull", "rm", "sample", "show", "tokenize")
+COMMANDS = ("ask", "bench", "chat", "eval", "list", "perplexity", "pull", "rm", "sample", "serve", "show", "tokenize")
 # The commands that open a model given by -m.
 MODEL_COMMANDS = {
     "ask": ["question"],
     "bench": [],
     "perplexity": ["--file", os.devnull],
+    "serve": ["--port", "0"],
     "tokenize": [],
 }
 
