@@ -11,6 +11,7 @@
 #include "serve/generation_fields.h"
 #include "serve/json_text.h"
 #include "serve/metrics_text.h"
+#include "serve/page_files.h"
 
 namespace pith {
 namespace {
@@ -32,8 +33,12 @@ ApiError not_found(std::string message) {
   return error;
 }
 
+ApiError no_path(std::string_view path) {
+  return not_found(fmt::format("there is no {} here", printable(path)));
+}
+
 bool matches(std::string_view route, std::string_view path) {
-  if (route.back() != '/') return route == path;
+  if (route == "/" || route.back() != '/') return route == path;
   return path.size() > route.size() && path.substr(0, route.size()) == route;
 }
 
@@ -66,6 +71,8 @@ Json model_json(const ServiceInfo& info) {
 }  // namespace
 
 const Api::Route Api::kRoutes[] = {
+    {"GET", "/", true, &Api::get_page},
+    {"GET", "/page/", true, &Api::get_page},
     {"GET", "/health", true, &Api::get_health},
     {"GET", "/openapi.json", true, &Api::get_openapi},
     {"GET", "/metrics", false, &Api::get_metrics},
@@ -124,10 +131,7 @@ void Api::dispatch(HttpExchange& exchange) {
     }
     return (this->*route.answer)(exchange, caller);
   }
-  if (allowed.empty()) {
-    return exchange.respond(
-        error_response(not_found(fmt::format("there is no {} here", printable(request.path)))));
-  }
+  if (allowed.empty()) return exchange.respond(error_response(no_path(request.path)));
   exchange.add_header("Allow", allowed);
   ApiError error;
   error.status = 405;
@@ -159,6 +163,13 @@ void Api::log(const HttpExchange& exchange, double seconds) const {
   if (options_.log_prompts && !request.body.empty()) {
     options_.log(printable(request.body, kMostLoggedBytes));
   }
+}
+
+void Api::get_page(HttpExchange& exchange, const Caller& /*caller*/) {
+  const HttpRequest& request = exchange.request();
+  const PageFile* file = find_page_file(request.path);
+  exchange.respond(file != nullptr ? page_response(*file, request)
+                                   : error_response(no_path(request.path)));
 }
 
 void Api::get_health(HttpExchange& exchange, const Caller& /*caller*/) {

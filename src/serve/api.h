@@ -42,7 +42,7 @@ class Api : public HttpHandler {
   };
   struct Route {
     std::string_view method;
-    std::string_view path;  // one that ends in '/' stands for all below it
+    std::string_view path;  // one that ends in '/' stands for all below it, but for "/"
     bool open;              // needs no key
     void (Api::*answer)(HttpExchange& exchange, const Caller& caller);
   };
@@ -52,6 +52,7 @@ class Api : public HttpHandler {
   void preflight(HttpExchange& exchange) const;
   void log(const HttpExchange& exchange, double seconds) const;
 
+  void get_page(HttpExchange& exchange, const Caller& caller);
   void get_health(HttpExchange& exchange, const Caller& caller);
   void get_metrics(HttpExchange& exchange, const Caller& caller);
   void get_models(HttpExchange& exchange, const Caller& caller);

@@ -47,7 +47,10 @@ void HttpExchange::send(std::string_view bytes) {
 void HttpExchange::respond(const HttpResponse& response) {
   status_ = response.status;
   std::string out = head(response);
-  if (response.status != 204) out += fmt::format("Content-Length: {}\r\n", response.body.size());
+  // Of 304 it would be the length of what is not sent.
+  if (response.status != 204 && response.status != 304) {
+    out += fmt::format("Content-Length: {}\r\n", response.body.size());
+  }
   out += "\r\n";
   if (request_.method != "HEAD") out += response.body;
   send(out);

@@ -69,7 +69,7 @@ class RawClient {
     bytes_.erase(0, end + 4);
     out.status = std::atoi(out.head.substr(9, 3).c_str());
     const size_t length = out.head.find("Content-Length: ");
-    if (out.status == 204) {  // has no body
+    if (out.status == 204 || out.status == 304) {  // have no body
       out.whole = true;
     } else if (length != out.head.npos) {
       const size_t count = std::strtoull(out.head.c_str() + length + 16, nullptr, 10);
