@@ -211,11 +211,13 @@ test("a stream of branches adds up", () => {
   assert.equal(answer.branches[1].answer, "391");
   assert.equal(answer.branches[0].reasoning, "hm");
   const pith = {thinking: false, think_probability: null, answer: "391", confidence: 0.75, confidence_kind: "agreement", timing,
+    votes: [{answer: "391", branches: [1, 2, 3]}, {answer: "3", branches: [0]}],
     branches: [{branch: 0, answer: null, tokens: 0, finish_reason: "decided", text: "", reasoning: "hm"}]};
   addChunk(answer, {choices: [{index: 0, delta: {}, finish_reason: "stop"}], pith}, 2);
   assert.equal(answer.branches[0].finish_reason, "decided");
   assert.equal(answer.pith.branches, undefined);
   assert.match(confidenceText(pith), /75 %.*not the chance of being right/);
+  assert.match(confidenceText({...pith, confidence: 1, votes: [{answer: "391", branches: [1]}]}), /Only one branch/);
   assert.match(confidenceText({...pith, confidence_kind: "calibrated"}), /likely to be right/);
   answer.branches[1].content = "x".repeat(100_000);
   assert.ok(JSON.stringify(stored(answer)).length < 10_000);

@@ -68,6 +68,8 @@ export function confidenceText(pith) {
   if (pith.confidence_kind === "calibrated") {
     return `${percent(pith.confidence)} likely to be right, as calibrated on the pack's own questions; yours may differ.`;
   }
+  const answered = pith.votes.reduce((sum, vote) => sum + vote.branches.length, 0);
+  if (answered === 1) return "Only one branch answered: there is nothing that it could agree with.";
   return `${percent(pith.confidence)} of the vote agrees. That is agreement, not the chance of being right.`;
 }
 
