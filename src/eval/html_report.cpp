@@ -1,18 +1,13 @@
 #include "eval/html_report.h"
 
 #include "base/progress.h"
-#include "eval/html_page.h"
 #include "eval/report_plots.h"
 #include "eval/report_text.h"
-#include "eval/svg_plot.h"
+#include "report/html_page.h"
+#include "report/svg_plot.h"
 
 namespace pith {
 namespace {
-
-std::string tile(const std::string& label, const std::string& value, const std::string& note) {
-  return fmt::format("<div class=\"tile\"><span>{}</span><b>{}</b><span>{}</span></div>\n",
-                     escape_html(label), escape_html(value), escape_html(note));
-}
 
 std::string tiles(const EvalRun& run, const Summary& summary) {
   std::string out = "<div class=\"tiles\">\n";
@@ -25,17 +20,18 @@ std::string tiles(const EvalRun& run, const Summary& summary) {
   for (const MetricName& name : names) {
     const Estimate* estimate = find(summary, name);
     if (estimate == nullptr) continue;
-    out +=
-        tile(metric_label(name), value_text(name, estimate->value), interval_text(name, *estimate));
+    out += html_tile(metric_label(name), value_text(name, estimate->value),
+                     interval_text(name, *estimate));
   }
-  out += tile("cut off",
-              percent_text(summary.sample_count > 0 ? static_cast<double>(summary.truncated) /
-                                                          static_cast<double>(summary.sample_count)
-                                                    : 0),
-              fmt::format("{} of {} samples", summary.truncated, summary.sample_count));
-  out +=
-      tile("speed", fmt::format("{:.1f}/s", summary.tokens_per_second),
-           fmt::format("{} tokens in {}", summary.completion_tokens, format_duration(run.seconds)));
+  out += html_tile(
+      "cut off",
+      percent_text(summary.sample_count > 0 ? static_cast<double>(summary.truncated) /
+                                                  static_cast<double>(summary.sample_count)
+                                            : 0),
+      fmt::format("{} of {} samples", summary.truncated, summary.sample_count));
+  out += html_tile(
+      "speed", fmt::format("{:.1f}/s", summary.tokens_per_second),
+      fmt::format("{} tokens in {}", summary.completion_tokens, format_duration(run.seconds)));
   return out + "</div>\n";
 }
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "eval/html_page.h"
 #include "eval/report_text.h"
-#include "eval/svg_plot.h"
+#include "report/html_page.h"
+#include "report/svg_plot.h"
 
 namespace pith {
 namespace {

@@ -1,4 +1,4 @@
-// The plots of a report: a part of its page (html_report.h, html_page.h).
+// The plots of a report: a part of its page (html_report.h).
 #pragma once
 
 #include <string>

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "eval/run_log.h"
+#include "io/json.h"
 
 namespace pith {
 namespace {

@@ -1,7 +1,6 @@
 #include "eval/run_log.h"
 
 #include <fcntl.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "base/mmap.h"
+#include "io/json.h"
 
 namespace pith {
 namespace {
@@ -89,17 +89,6 @@ double json_number(float value) {
   double number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
-}
-
-std::string differing_settings(const ordered_json& a, const ordered_json& b) {
-  ordered_json both = a;
-  both.update(b);
-  std::vector<std::string> names;
-  for (const auto& [name, value] : both.items()) {
-    if (a.value(name, ordered_json()) != b.value(name, ordered_json()))
-      names.push_back(printable(name, 40));
-  }
-  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 }  // namespace pith

@@ -40,8 +40,4 @@ class RunLog {
 // The double that is written with the digits of the float: 0.7, not 0.69999998807907.
 double json_number(float value);
 
-// The names of the members in which two runs' settings differ, joined by commas; empty
-// when they are the same. A member that is not there is null.
-std::string differing_settings(const nlohmann::ordered_json& a, const nlohmann::ordered_json& b);
-
 }  // namespace pith

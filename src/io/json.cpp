@@ -1,5 +1,7 @@
 #include "io/json.h"
 
+#include <fmt/ranges.h>
+
 #include <set>
 #include <vector>
 
@@ -73,5 +75,17 @@ Result<Json> parse_json(std::string_view text, std::string_view file) {
 
 template Result<nlohmann::json> parse_json(std::string_view text, std::string_view file);
 template Result<nlohmann::ordered_json> parse_json(std::string_view text, std::string_view file);
+
+std::string differing_settings(const nlohmann::ordered_json& a, const nlohmann::ordered_json& b) {
+  nlohmann::ordered_json both = a;
+  both.update(b);
+  std::vector<std::string> names;
+  for (const auto& [name, value] : both.items()) {
+    if (a.value(name, nlohmann::ordered_json()) != b.value(name, nlohmann::ordered_json())) {
+      names.push_back(printable(name, 40));
+    }
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
 
 }  // namespace pith

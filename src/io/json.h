@@ -23,4 +23,8 @@ extern template Result<nlohmann::json> parse_json(std::string_view text, std::st
 extern template Result<nlohmann::ordered_json> parse_json(std::string_view text,
                                                           std::string_view file);
 
+// The names of the members in which two runs' settings differ, joined by commas; empty
+// when they are the same. A member that is not there is null.
+std::string differing_settings(const nlohmann::ordered_json& a, const nlohmann::ordered_json& b);
+
 }  // namespace pith

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "io/json.h"
 #include "store/temporary_folder.h"
 
 namespace pith {

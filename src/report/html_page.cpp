@@ -1,8 +1,8 @@
-#include "eval/html_page.h"
+#include "report/html_page.h"
 
 #include <fmt/format.h>
 
-#include "eval/svg_plot.h"
+#include "report/svg_plot.h"
 
 namespace pith {
 namespace {
@@ -29,17 +29,23 @@ td.v{overflow-wrap:anywhere}summary{cursor:pointer;margin:24px 0 8px;font-weight
 
 }  // namespace
 
-std::string html_page(std::string_view title, std::string_view body) {
-  return fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-      "<title>{0}</title>\n<style>{1}{2}</style></head>\n<body>\n<h1>{0}</h1>\n{3}</body></html>\n",
-      escape_html(title), kStyle, kPlotStyle, body);
+std::string html_tile(std::string_view label, std::string_view value, std::string_view note) {
+  return fmt::format("<div class=\"tile\"><span>{}</span><b>{}</b><span>{}</span></div>\n",
+                     escape_html(label), escape_html(value), escape_html(note));
 }
 
 std::string html_figure(std::string_view caption, std::string_view plot) {
   return fmt::format("<figure><figcaption>{}</figcaption>{}</figure>\n", escape_html(caption),
                      plot);
+}
+
+std::string html_page(std::string_view title, std::string_view body) {
+  return fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
+      "<title>{0}</title>\n<style>{1}{2}</style></head>\n<body>\n<h1>{0}</h1>\n{3}"
+      "</body></html>\n",
+      escape_html(title), kStyle, kPlotStyle, body);
 }
 
 }  // namespace pith
