@@ -4,15 +4,9 @@
 
 #include <CLI/CLI.hpp>
 
-#include "base/clock.h"
+#include "cli/program.h"
 
 namespace pith::cli {
-
-// Exit statuses: 0 done, 1 failed, 2 bad usage, 130 stopped by Ctrl-C.
-struct Context {
-  Clock::time_point start = Clock::now();  // of the program
-  int exit_status = 0;
-};
 
 void add_ask(CLI::App& app, Context& context);
 void add_bench(CLI::App& app, Context& context);
@@ -27,5 +21,6 @@ void add_sample(CLI::App& app, Context& context);
 void add_serve(CLI::App& app, Context& context);
 void add_show(CLI::App& app, Context& context);
 void add_tokenize(CLI::App& app, Context& context);
+void add_train(CLI::App& app, Context& context);
 
 }  // namespace pith::cli

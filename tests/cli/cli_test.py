@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import unittest
 
@@ -39,6 +40,16 @@ class Usage(PithTest):
     def test_unknown_flag(self):
         for command in COMMANDS:
             self.assert_fails(self.pith(command, "--no-such-flag"), 2, f"pith {command} --help")
+
+    def test_train_is_a_program_of_its_own(self):
+        alone = self.folder / "pith"
+        shutil.copy(PITH, alone)
+        process = subprocess.run(
+            [alone, "train", "sft", "--help"], capture_output=True, text=True, env=self.environment
+        )
+        self.assertEqual(process.returncode, 1)
+        self.assertEqual(process.stdout, "")
+        self.assertRegex(process.stderr, r"^pith: there is no .*/pith-train; .*setup --train.*\n$")
 
     def test_missing_argument(self):
         for command in ("pull", "rm", "show"):
