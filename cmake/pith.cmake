@@ -53,15 +53,19 @@ function(pith_cold target)
   endif()
 endfunction()
 
-# pith_test(NAME SOURCES a.cpp ... DEPENDS pith_base ... [LABELS model] [OPTIMISED]): the
-# GoogleTest binary NAME_test, usually all tests of a folder. CTest runs it in a few parts,
-# NAME.1 and so on, as starting a process takes longer than most tests. The label "model"
-# marks tests that need the real models of the store (`./check` fetches them); OPTIMISED
-# those that compute much by themselves.
+# pith_test(NAME SOURCES a.cpp ... DEPENDS pith_base ... [LABELS model] [OPTIMISED]
+# [HEADERS pith_train]): the GoogleTest binary NAME_test, usually all tests of a folder.
+# CTest runs it in a few parts, NAME.1 and so on, as starting a process takes longer than
+# most tests. The label "model" marks tests that need the real models of the store
+# (`./check` fetches them); OPTIMISED those that compute much by themselves; HEADERS is the
+# target whose compiled headers they share.
 set(PITH_TEST_DEFINITIONS PITH_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
 set(PITH_TEST_PARTS 4)
 function(pith_test name)
-  cmake_parse_arguments(ARG "OPTIMISED" "" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "OPTIMISED" "HEADERS" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  if(NOT ARG_HEADERS)
+    set(ARG_HEADERS pith_test_headers)
+  endif()
   set(binary ${name}_test)
   add_executable(${binary} ${ARG_SOURCES})
   target_link_libraries(${binary} PRIVATE pith_flags ${ARG_DEPENDS} GTest::gtest GTest::gtest_main)
@@ -69,7 +73,7 @@ function(pith_test name)
   target_compile_definitions(${binary} PRIVATE ${PITH_TEST_DEFINITIONS})
   pith_unity(${binary})
   if(NOT ARG_OPTIMISED)
-    target_precompile_headers(${binary} REUSE_FROM pith_test_headers)
+    target_precompile_headers(${binary} REUSE_FROM ${ARG_HEADERS})
     pith_cold(${binary})
   endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

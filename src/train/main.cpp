@@ -1,0 +1,15 @@
+// `pith-train`: what `pith train` runs.
+#include "cli/program.h"
+#include "pith/version.h"
+#include "train/commands.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"pith train makes adapters with which small language models reason well.",
+               "pith train"};
+  app.require_subcommand(1);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.set_version_flag("--version", "pith-train " PITH_VERSION);
+  pith::cli::Context context;
+  pith::train::add_sft(app, context);
+  return pith::cli::run_program(app, context, argc, argv);
+}
