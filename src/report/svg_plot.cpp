@@ -132,7 +132,9 @@ Range padded(Range range, const PlotAxis& axis) {
     const double factor = std::max(std::pow(range.high / range.low, 0.06), 1.05);
     return {range.low / factor, range.high * factor};
   }
-  const double least = axis.percent ? 0.02 : range.high > range.low ? 0 : 1;
+  // What only rounding tells apart is the same.
+  const double rounding = 1e-9 * std::max(std::abs(range.low), std::abs(range.high));
+  const double least = axis.percent ? 0.02 : range.high - range.low > rounding ? 0 : 1;
   const double room = std::max(0.06 * (range.high - range.low), least);
   range = {range.low - room, range.high + room};
   if (axis.percent) range = {std::max(range.low, 0.0), std::min(range.high, 1.0)};
