@@ -165,6 +165,15 @@ int run_serve(ServeOptions& options) {
   }
 }
 
+// An option that takes one value, as often as it is given.
+void add_repeated(CLI::App& command, const char* flag, std::vector<std::string>& values,
+                  const char* value_name, const char* description) {
+  command.add_option(flag, values, description)
+      ->option_text(value_name)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+}
+
 void add_network_flags(CLI::App& command, ServeOptions& options) {
   command
       .add_option("--host", options.http.host,
@@ -173,31 +182,20 @@ void add_network_flags(CLI::App& command, ServeOptions& options) {
   add_number<uint16_t>(command, "--port", options.http.port, 0, 65535,
                        "Port to listen at; 0: any that is free");
   AccessRules& access = options.api.access;
-  CLI::Option* key = command.add_option(
-      "--api-key", access.api_keys,
+  add_repeated(
+      command, "--api-key", access.api_keys, "KEY",
       "Key that clients must have; may be repeated. Others see it in the list of processes: "
       "better --api-key-file or the environment variable PITH_API_KEY");
-  key->option_text("KEY")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
   command.add_option("--api-key-file", options.key_file, "File of such keys, one a line")
       ->option_text("FILE");
   command.add_flag("--no-api-key", options.no_key,
                    "Let in whoever can reach the address, where that is not this machine alone");
-  command
-      .add_option("--allow-host", access.hosts,
-                  "Name beside localhost and addresses by which clients call the server; may be "
-                  "repeated")
-      ->option_text("NAME")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
-  command
-      .add_option("--cors", access.origins,
-                  "Origin of web pages that may use the server, as https://chat.example; may be "
-                  "repeated")
-      ->option_text("ORIGIN")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
+  add_repeated(command, "--allow-host", access.hosts, "NAME",
+               "Name beside localhost and addresses by which clients call the server; may be "
+               "repeated");
+  add_repeated(command, "--cors", access.origins, "ORIGIN",
+               "Origin of web pages that may use the server, as https://chat.example; may be "
+               "repeated");
   add_number(command, "--connections", options.http.connections, 1, 65536, "Most connections");
 }
 

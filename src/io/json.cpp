@@ -11,21 +11,12 @@ namespace {
 // Exact for well-formed text; the parser refuses any other.
 bool nested_too_deep(std::string_view text) {
   int depth = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kMaxJsonDepth) return true;
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return false;
+  visit_outside_strings(text, [&](char c) {
+    if (c == '{' || c == '[') ++depth;
+    if (c == '}' || c == ']') --depth;
+    return depth <= kMaxJsonDepth;
+  });
+  return depth > kMaxJsonDepth;
 }
 
 // Follows a parser and notes the first key that its object has already.

@@ -23,6 +23,24 @@ extern template Result<nlohmann::json> parse_json(std::string_view text, std::st
 extern template Result<nlohmann::ordered_json> parse_json(std::string_view text,
                                                           std::string_view file);
 
+// Calls `visit` with each character that stands outside of strings, their quotes left out,
+// until it returns false. Exact for well-formed text.
+template <class Visit>
+void visit_outside_strings(std::string_view text, Visit visit) {
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (!visit(c)) {
+      return;
+    }
+  }
+}
+
 // The names of the members in which two runs' settings differ, joined by commas; empty
 // when they are the same. A member that is not there is null.
 std::string differing_settings(const nlohmann::ordered_json& a, const nlohmann::ordered_json& b);

@@ -68,13 +68,6 @@ Json ChatStream::finish_chunk(int32_t index, std::string_view reason) const {
   return out;
 }
 
-std::string ChatStream::held() {
-  if (!held_) return "";
-  const std::string out = sse_event(*held_);
-  held_.reset();
-  return out;
-}
-
 std::string ChatStream::on(const GenerationEvent& event) {
   transcript_.add(event);
   if (const auto* start = std::get_if<GenerationStart>(&event)) {
@@ -103,7 +96,7 @@ std::string ChatStream::on_text(const TextEvent& event) {
   if (has_tokens) {
     out["choices"][0]["logprobs"] = choice_log_probabilities(context_, event.tokens);
   }
-  return held() + sse_event(out);
+  return take_held(held_) + sse_event(out);
 }
 
 std::string ChatStream::on_text_end(const TextEnd& end) {
@@ -113,7 +106,7 @@ std::string ChatStream::on_text_end(const TextEnd& end) {
     out["pith"] = branch_end_json(end);
     return sse_event(out);
   }
-  const std::string before = held();
+  const std::string before = take_held(held_);
   held_ = finish_chunk(end.index, finish_reason_word(end.reason));
   return before;
 }
@@ -129,7 +122,7 @@ std::string ChatStream::on_end() {
     held_ = finish_chunk(0, finish_reason_word(*vote));
   }
   if (held_) (*held_)["pith"] = pith_json(context_, transcript_);
-  out += held();
+  out += take_held(held_);
   if (context_.include_usage) {
     Json usage = chunk(Json::array());
     usage["usage"] = usage_json(transcript_.end);

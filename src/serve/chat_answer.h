@@ -27,7 +27,6 @@ class ChatStream {
   std::string on_text(const TextEvent& event);
   std::string on_text_end(const TextEnd& end);
   std::string on_end();
-  std::string held();
   Json chunk(Json choices) const;
   Json delta_chunk(int32_t index, Json delta) const;
   Json finish_chunk(int32_t index, std::string_view reason) const;

@@ -69,13 +69,6 @@ Json CompletionStream::chunk(Json choices) const {
   return out;
 }
 
-std::string CompletionStream::held() {
-  if (!held_) return "";
-  const std::string out = sse_event(*held_);
-  held_.reset();
-  return out;
-}
-
 std::string CompletionStream::on(const GenerationEvent& event) {
   transcript_.add(event);
   if (const auto* start = std::get_if<GenerationStart>(&event)) {
@@ -84,7 +77,7 @@ std::string CompletionStream::on(const GenerationEvent& event) {
   }
   if (const auto* text = std::get_if<TextEvent>(&event)) return on_text(*text);
   if (const auto* end = std::get_if<TextEnd>(&event)) {
-    const std::string before = held();
+    const std::string before = take_held(held_);
     Json choice = completion_choice(end->index, "");
     choice["finish_reason"] = finish_reason_word(end->reason);
     held_ = chunk(Json::array({std::move(choice)}));
@@ -99,12 +92,12 @@ std::string CompletionStream::on_text(const TextEvent& event) {
   Json choice = completion_choice(event.index, event.text);
   size_t& offset = offsets_[static_cast<size_t>(event.index)];
   if (has_tokens) choice["logprobs"] = token_lists(event.tokens, offset);
-  return held() + sse_event(chunk(Json::array({std::move(choice)})));
+  return take_held(held_) + sse_event(chunk(Json::array({std::move(choice)})));
 }
 
 std::string CompletionStream::on_end() {
   if (held_) (*held_)["pith"] = pith_json(context_, transcript_);
-  std::string out = held();
+  std::string out = take_held(held_);
   if (context_.include_usage) {
     Json usage = chunk(Json::array());
     usage["usage"] = usage_json(transcript_.end);

@@ -28,7 +28,6 @@ class CompletionStream {
 
   std::string on_text(const TextEvent& event);
   std::string on_end();
-  std::string held();
   Json chunk(Json choices) const;
 
   AnswerContext context_;

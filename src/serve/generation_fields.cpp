@@ -90,18 +90,10 @@ void check_vote(FieldReader& body, const GenerationRequest& generation) {
 // Exact for JSON, up to one for each empty array or object.
 size_t count_values(std::string_view text) {
   size_t values = 1;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == ',' || c == '[' || c == '{') {
-      ++values;
-    }
-  }
+  visit_outside_strings(text, [&](char c) {
+    if (c == ',' || c == '[' || c == '{') ++values;
+    return true;
+  });
   return values;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,14 @@ inline std::string sse_event(const nlohmann::ordered_json& json) {
 // The same with a name.
 inline std::string sse_event(std::string_view name, const nlohmann::ordered_json& json) {
   return "event: " + std::string(name) + "\n" + sse_event(json);
+}
+
+// The event of a chunk that was held back, and is no more; empty where there was none.
+inline std::string take_held(std::optional<nlohmann::ordered_json>& held) {
+  if (!held) return "";
+  const std::string out = sse_event(*held);
+  held.reset();
+  return out;
 }
 
 // What ends a stream of chunks, and what keeps a silent one alive.
