@@ -44,7 +44,8 @@ struct Rows {
         scales(rows * kInputs / 32),
         sums16(rows * kInputs / 16),
         sums32(rows * kInputs / 32),
-        neg_sums(rows * kInputs / 16),
+        neg_sums8(rows * kInputs / 8 + 1),
+        neg_sums(rows * kInputs / 32),
         scaled_sums(rows * kInputs / 32) {
     const bool super = is_super(format);
     for (size_t row = 0; row < rows; ++row) {
@@ -63,7 +64,8 @@ struct Rows {
             scales.data() + at / (super ? 256 : 32),
             sums16.data() + at / 16,
             sums32.data() + at / 32,
-            neg_sums.data() + at / (super ? 16 : 32),
+            neg_sums8.data() + at / 8,
+            neg_sums.data() + at / 32,
             scaled_sums.data() + at / 32};
   }
 
@@ -72,6 +74,7 @@ struct Rows {
   std::vector<float> scales;
   std::vector<int16_t> sums16;
   std::vector<int16_t> sums32;
+  std::vector<int16_t> neg_sums8;
   std::vector<int32_t> neg_sums;
   std::vector<float> scaled_sums;
 };

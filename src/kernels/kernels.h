@@ -40,11 +40,13 @@ inline constexpr float kNoActivation = 0x1p-120f;
 // other; shapes are those of one panel of R rows, which starts at
 // panel_begin() * (elements of a row).
 struct QuantizedRows {
-  int8_t* q;          // [inputs / 32, R, 32]
-  float* scales;      // k: [inputs / 256, R]       s: [inputs / 32, R]
-  int16_t* sums16;    // k: [inputs / 32, R, 2], sums of q over 16 inputs
-  int16_t* sums32;    // k: [inputs / 64, R, 2], sums of q over 32 inputs
-  int32_t* neg_sums;  // k: [inputs / 16, R], -32 * sums16    s: [inputs / 32, R], -sum of q over 32
+  int8_t* q;           // [inputs / 32, R, 32]
+  float* scales;       // k: [inputs / 256, R]       s: [inputs / 32, R]
+  int16_t* sums16;     // k: [inputs / 32, R, 2], sums of q over 16 inputs
+  int16_t* sums32;     // k: [inputs / 64, R, 2], sums of q over 32 inputs
+  int16_t* neg_sums8;  // k: [inputs / 32, R, 4], -32 * sums of q over 8 inputs; kernels read
+                       // 2 bytes beyond the end
+  int32_t* neg_sums;   // s: [inputs / 32, R], -sum of q over 32
   float* scaled_sums;  // s: [inputs / 32, R], scale * sum of q over 32
 };
 

@@ -23,10 +23,11 @@ Activations::Buffers::Buffers(size_t values)
       scales(values / kBlockInputs),
       sums16(values / 16),
       sums32(values / 32),
-      neg_sums(values / 16),
+      neg_sums8(values / 8 + 1),
+      neg_sums(values / kBlockInputs),
       scaled_sums(values / kBlockInputs),
-      view{q.data(),      scales.data(),   sums16.data(),
-           sums32.data(), neg_sums.data(), scaled_sums.data()} {}
+      view{q.data(),         scales.data(),   sums16.data(),     sums32.data(),
+           neg_sums8.data(), neg_sums.data(), scaled_sums.data()} {}
 
 Activations::Activations(size_t max_rows, size_t max_inputs)
     : super_(max_rows * max_inputs),
@@ -59,19 +60,17 @@ void Activations::quantize(const Kernels& kernels, size_t row, size_t first, siz
   const size_t panel = panel_of(rows_, row);
   const size_t top = panel_begin(rows_, panel);
   const size_t rows = panel_begin(rows_, panel + 1) - top;
-  const auto place = [&](const QuantizedRows& all, size_t scale_inputs, size_t neg_inputs) {
+  const auto place = [&](const QuantizedRows& all, size_t scale_inputs) {
     // Elements, `inputs` of a row to each, before the panel and before its cells.
     const auto at = [&](size_t inputs) { return (top * inputs_ + rows * first) / inputs; };
-    return PanelRow{
-        {all.q + at(1), all.scales + at(scale_inputs), all.sums16 + at(16), all.sums32 + at(32),
-         all.neg_sums + at(neg_inputs), all.scaled_sums + at(kBlockInputs)},
-        rows,
-        row - top};
+    return PanelRow{{all.q + at(1), all.scales + at(scale_inputs), all.sums16 + at(16),
+                     all.sums32 + at(32), all.neg_sums8 + at(8), all.neg_sums + at(kBlockInputs),
+                     all.scaled_sums + at(kBlockInputs)},
+                    rows,
+                    row - top};
   };
-  if (needs_super_) kernels.quantize_super(x, count, place(super_.view, kSuperInputs, 16));
-  if (needs_simple_) {
-    kernels.quantize_simple(x, count, place(simple_.view, kBlockInputs, kBlockInputs));
-  }
+  if (needs_super_) kernels.quantize_super(x, count, place(super_.view, kSuperInputs));
+  if (needs_simple_) kernels.quantize_simple(x, count, place(simple_.view, kBlockInputs));
   if (needs_floats_) std::memcpy(floats_.data() + row * inputs_ + first, x, count * sizeof(float));
 }
 

@@ -50,6 +50,7 @@ class Activations {
     Buffer<float> scales;
     Buffer<int16_t> sums16;
     Buffer<int16_t> sums32;
+    Buffer<int16_t> neg_sums8;
     Buffer<int32_t> neg_sums;
     Buffer<float> scaled_sums;
     QuantizedRows view;

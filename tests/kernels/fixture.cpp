@@ -66,11 +66,12 @@ Rows::Rows(const Kernels& kernels, PackedFormat format, const std::vector<float>
   const bool super = is_super(format);
   q.resize(floats.size());
   scales.resize(floats.size() / (super ? kSuperInputs : kBlockInputs));
-  neg_sums.resize(floats.size() / (super ? 16 : kBlockInputs));
   if (super) {
     sums16.resize(floats.size() / 16);
     sums32.resize(floats.size() / 32);
+    neg_sums8.resize(floats.size() / 8 + 1);
   } else {
+    neg_sums.resize(floats.size() / kBlockInputs);
     scaled_sums.resize(floats.size() / kBlockInputs);
   }
   for (size_t row = 0; row < rows; ++row) {
@@ -89,7 +90,8 @@ QuantizedRows Rows::from(size_t first) {
           scales.data() + at / (super ? kSuperInputs : kBlockInputs),
           super ? sums16.data() + at / 16 : nullptr,
           super ? sums32.data() + at / 32 : nullptr,
-          neg_sums.data() + at / (super ? 16 : kBlockInputs),
+          super ? neg_sums8.data() + at / 8 : nullptr,
+          super ? nullptr : neg_sums.data() + at / kBlockInputs,
           super ? nullptr : scaled_sums.data() + at / kBlockInputs};
 }
 

@@ -46,6 +46,7 @@ class Rows {
   std::vector<float> scales;
   std::vector<int16_t> sums16;
   std::vector<int16_t> sums32;
+  std::vector<int16_t> neg_sums8;
   std::vector<int32_t> neg_sums;
   std::vector<float> scaled_sums;
 

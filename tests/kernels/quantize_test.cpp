@@ -26,6 +26,7 @@ void expect_same_rows(const Rows& actual, const Rows& expected) {
   expect_same(actual.scales, expected.scales, "scales");
   expect_same(actual.sums16, expected.sums16, "sums16");
   expect_same(actual.sums32, expected.sums32, "sums32");
+  expect_same(actual.neg_sums8, expected.neg_sums8, "neg_sums8");
   expect_same(actual.neg_sums, expected.neg_sums, "neg_sums");
   expect_same(actual.scaled_sums, expected.scaled_sums, "scaled_sums");
 }
@@ -115,10 +116,11 @@ TEST_P(IsaTest, QuantizeWritesItsRowAlone) {
       std::vector<float> scales(kRows * inputs / 32, 77.0f);
       std::vector<int16_t> sums16(kRows * inputs / 16, 7777);
       std::vector<int16_t> sums32(kRows * inputs / 32, 7777);
-      std::vector<int32_t> neg_sums(kRows * inputs / 16, 777777);
+      std::vector<int16_t> neg_sums8(kRows * inputs / 8, 7777);
+      std::vector<int32_t> neg_sums(kRows * inputs / 32, 777777);
       std::vector<float> scaled_sums(kRows * inputs / 32, 77.0f);
-      const PanelRow row{{q.data(), scales.data(), sums16.data(), sums32.data(), neg_sums.data(),
-                          scaled_sums.data()},
+      const PanelRow row{{q.data(), scales.data(), sums16.data(), sums32.data(), neg_sums8.data(),
+                          neg_sums.data(), scaled_sums.data()},
                          kRows,
                          index};
       (super ? kernels().quantize_super : kernels().quantize_simple)(floats.data(), inputs, row);
@@ -135,7 +137,8 @@ TEST_P(IsaTest, QuantizeWritesItsRowAlone) {
       expect_others_kept(scales, 1, 77.0f, kRows * inputs / (super ? 256 : 32));
       expect_others_kept(sums16, 2, int16_t{7777}, super ? sums16.size() : 0);
       expect_others_kept(sums32, 2, int16_t{7777}, super ? sums32.size() : 0);
-      expect_others_kept(neg_sums, 1, 777777, kRows * inputs / (super ? 16 : 32));
+      expect_others_kept(neg_sums8, 4, int16_t{7777}, super ? neg_sums8.size() : 0);
+      expect_others_kept(neg_sums, 1, 777777, super ? 0 : neg_sums.size());
       expect_others_kept(scaled_sums, 1, 77.0f, super ? 0 : scaled_sums.size());
     }
   }
@@ -155,7 +158,9 @@ TEST_P(IsaTest, SumsAreThoseOfTheQuantisedRow) {
   };
   for (size_t i = 0; i < inputs / 16; ++i) {
     EXPECT_EQ(super.sums16[i], sum(super, 16 * i, 16));
-    EXPECT_EQ(super.neg_sums[i], -32 * sum(super, 16 * i, 16));
+  }
+  for (size_t i = 0; i < inputs / 8; ++i) {
+    EXPECT_EQ(super.neg_sums8[i], -32 * sum(super, 8 * i, 8));
   }
   for (size_t i = 0; i < inputs / 32; ++i) {
     EXPECT_EQ(super.sums32[i], sum(super, 32 * i, 32));

@@ -18,13 +18,9 @@ PITH_INLINE float largest_of(const float* x, size_t n) {
       _mm256_max_ps(_mm256_max_ps(largest[0], largest[1]), _mm256_max_ps(largest[2], largest[3])));
 }
 
-// 32 floats times `inverse`, rounded to nearest even. Writes the bytes; returns the
-// sums of the first and of the last 16 in lanes 0 and 1.
-struct BlockSums {
-  int low;
-  int high;
-};
-PITH_INLINE BlockSums quantize_block(const float* x, float inverse, int8_t* q) {
+// 32 floats times `inverse`, rounded to nearest even. Writes the bytes; returns their sums
+// over 8.
+PITH_INLINE __m256i quantize_block(const float* x, float inverse, int8_t* q) {
   const __m256 factor = _mm256_set1_ps(inverse);
   __m256i v[4];
   for (int i = 0; i < 4; ++i) {
@@ -38,11 +34,10 @@ PITH_INLINE BlockSums quantize_block(const float* x, float inverse, int8_t* q) {
   const __m256i bytes =
       _mm256_permutevar8x32_epi32(mixed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
   store(q, bytes);
-  // Bytes + 128 summed by 8, less 16 * 128 per half.
+  // Of bytes + 128, so that they are unsigned.
   const __m256i sums =
       _mm256_sad_epu8(_mm256_xor_si256(bytes, _mm256_set1_epi8(-128)), _mm256_setzero_si256());
-  const __m256i halves = _mm256_add_epi64(sums, _mm256_unpackhi_epi64(sums, sums));
-  return {_mm256_extract_epi32(halves, 0) - 2048, _mm256_extract_epi32(halves, 4) - 2048};
+  return _mm256_sub_epi64(sums, _mm256_set1_epi64x(8 * 128));
 }
 
 PITH_INLINE float inverse_of(float largest) {
@@ -57,13 +52,17 @@ void quantize_super(const float* x, size_t n, const PanelRow& row) {
     a.scales[s * row.rows + row.index] = max / 127.0f;
     for (size_t b = 0; b < 8; ++b) {
       const size_t cell = (s * 8 + b) * row.rows + row.index;
-      const BlockSums sums = quantize_block(x + b * 32, inverse, a.q + cell * 32);
-      a.sums16[2 * cell] = static_cast<int16_t>(sums.low);
-      a.sums16[2 * cell + 1] = static_cast<int16_t>(sums.high);
-      a.neg_sums[(s * 16 + b * 2) * row.rows + row.index] = -32 * sums.low;
-      a.neg_sums[(s * 16 + b * 2 + 1) * row.rows + row.index] = -32 * sums.high;
+      int64_t sums[4];
+      store(sums, quantize_block(x + b * 32, inverse, a.q + cell * 32));
+      for (size_t i = 0; i < 4; ++i) {
+        a.neg_sums8[4 * cell + i] = static_cast<int16_t>(-32 * sums[i]);
+      }
+      const int64_t low = sums[0] + sums[1];
+      const int64_t high = sums[2] + sums[3];
+      a.sums16[2 * cell] = static_cast<int16_t>(low);
+      a.sums16[2 * cell + 1] = static_cast<int16_t>(high);
       const size_t pair = (s * 4 + b / 2) * row.rows + row.index;
-      a.sums32[2 * pair + b % 2] = static_cast<int16_t>(sums.low + sums.high);
+      a.sums32[2 * pair + b % 2] = static_cast<int16_t>(low + high);
     }
   }
 }
@@ -73,8 +72,9 @@ void quantize_simple(const float* x, size_t n, const PanelRow& row) {
   for (size_t b = 0; b < n / kBlockInputs; ++b, x += kBlockInputs) {
     const float max = largest_of(x, kBlockInputs);
     const size_t cell = b * row.rows + row.index;
-    const BlockSums sums = quantize_block(x, inverse_of(max), a.q + cell * 32);
-    const int sum = sums.low + sums.high;
+    int64_t sums[4];
+    store(sums, quantize_block(x, inverse_of(max), a.q + cell * 32));
+    const auto sum = static_cast<int>(sums[0] + sums[1] + sums[2] + sums[3]);
     a.scales[cell] = max / 127.0f;
     a.neg_sums[cell] = -sum;
     a.scaled_sums[cell] = a.scales[cell] * static_cast<float>(sum);

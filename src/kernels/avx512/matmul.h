@@ -11,17 +11,18 @@ namespace {
 // rate one core reads; measured, see docs/performance.md.
 constexpr size_t kPrefetchBytes = 4096;
 
-// Rows take turns in threes: a dot product must wait for the one before it in its row,
-// about four cycles, and the machine starts one a cycle.
-constexpr int kTurnRows = 3;
+// Rows take turns, so that a dot product need not wait for the one before it in its row:
+// by twos in super blocks, where a row has two sums, else by threes.
+constexpr int kSuperTurn = 2;
+constexpr int kSimpleTurn = 3;
 
-// f.operator()<First, Count>() for each turn of Rows rows.
-template <int Rows, int First = 0, class F>
+// f.operator()<First, Count>() for each turn of Turn of Rows rows.
+template <int Rows, int Turn, int First = 0, class F>
 PITH_INLINE void for_turns(const F& f) {
   if constexpr (First < Rows) {
-    constexpr int count = Rows - First < kTurnRows ? Rows - First : kTurnRows;
+    constexpr int count = Rows - First < Turn ? Rows - First : Turn;
     f.template operator()<First, count>();
-    for_turns<Rows, First + count>(f);
+    for_turns<Rows, Turn, First + count>(f);
   }
 }
 #define PITH_EACH_TURN [&]<int First, int Count>() __attribute__((always_inline))
@@ -91,67 +92,99 @@ PITH_INLINE void prefetch(const uint8_t* p) {
     _mm_prefetch(p + kPrefetchBytes + 64 * line, _MM_HINT_T0);
 }
 
-// One tile against a panel of Rows rows whose first is row `first` of the step.
+// Inputs whose dot product fits 16 bits, whatever the weights and activations are.
+template <PackedFormat F>
+inline constexpr int kPartInputs = packed_info(F).bits == 4 ? 16 : 8;
+
+// The low halves of a's elements, those of b above them.
+PITH_INLINE __m512i pair16(__m512i a, __m512i b) {
+  const __m512i to_high = _mm512_set4_epi32(0x0d0c0d0c, 0x09080908, 0x05040504, 0x01000100);
+  return _mm512_mask_shuffle_epi8(a, 0xccccccccccccccccu, b, to_high);
+}
+
+// One tile against a panel of Rows rows whose first is row `first` of the step. Two parts'
+// dot products take 16 bits each of an element, so that another dot product multiplies both
+// by their scale and adds them: a 32-bit multiplication would cost twice as much.
 template <PackedFormat F, int Rows>
 PITH_INLINE void super_tile(const uint8_t* tile, const MatmulArgs& args, size_t first,
                             __m512* acc) {
   constexpr PackedFormatInfo info = packed_info(F);
   constexpr int groups = kSuperInputs / info.group;
+  constexpr int part = kPartInputs<F>;
+  constexpr int part_vectors = part / 4;
   const size_t n = args.inputs;
   const QuantizedRows& a = args.quantized;
   const int8_t* q = a.q + first * n;
   const float* row_scales = a.scales + first * (n / kSuperInputs);
-  const int32_t* neg_sums = a.neg_sums + first * (n / 16);
+  const int16_t* neg_sums = a.neg_sums8 + first * (n / 8);
   const int16_t* sums = (info.group == 16 ? a.sums16 : a.sums32) + first * (n / info.group);
   for (int m = 0; m < Rows; ++m) acc[m] = _mm512_setzero_ps();
   for (size_t s = 0; s < n / kSuperInputs; ++s, tile += super_bytes(F)) {
     const uint8_t* scales = tile + 64;
     const uint8_t* weights = tile + super_header_bytes(F);
     __m512i scaled[Rows];
-    for (int m = 0; m < Rows; ++m) scaled[m] = _mm512_setzero_si512();
+    unrolled<Rows>(PITH_EACH(m) { scaled[m] = _mm512_setzero_si512(); });
     for (int b = 0; b < kSuperInputs / kBlockInputs; ++b) {
       __m512i w[8];
       prefetch<static_cast<int>(block_bytes(F) / 64)>(weights);
       unpack<info.bits>(weights, w);
       weights += block_bytes(F);
-      constexpr int block_groups = kBlockInputs / info.group;
-#pragma GCC unroll 2
-      for (int g = 0; g < block_groups; ++g) {
-        const __m128i bytes = load128(scales);
-        scales += kTileOutputs;
-        const __m512i scale =
-            info.has_min ? _mm512_cvtepu8_epi32(bytes) : _mm512_cvtepi8_epi32(bytes);
-        for_turns<Rows>(PITH_EACH_TURN {
-          __m512i dot[Count];
-#pragma GCC unroll 3
-          for (int m = 0; m < Count; ++m) {
-            dot[m] = info.offset ? _mm512_set1_epi32(neg_sums[First + m]) : _mm512_setzero_si512();
-          }
-          dot_rows<8 / block_groups, Count>(dot, w + g * 8 / block_groups,
-                                            q + First * kBlockInputs + g * info.group);
-#pragma GCC unroll 3
-          for (int m = 0; m < Count; ++m) {
-            const __m512i product = _mm512_mullo_epi32(dot[m], scale);
-            scaled[First + m] = _mm512_add_epi32(scaled[First + m], product);
-          }
+      __m512i scale;
+#pragma GCC unroll 4
+      for (int i = 0; i < kBlockInputs; i += 2 * part) {
+        if (i % info.group == 0) {
+          const __m128i bytes = load128(scales);
+          scales += kTileOutputs;
+          scale = info.has_min ? _mm512_cvtepu8_epi32(bytes) : _mm512_cvtepi8_epi32(bytes);
+          scale = pair16(scale, scale);
+        }
+        for_turns<Rows, kSuperTurn>(PITH_EACH_TURN {
+          __m512i low[Count], high[Count];
+          unrolled<Count>(PITH_EACH(m) {
+            if constexpr (info.offset) {
+              const int16_t* at = neg_sums + (First + m) * 4 + i / 8;
+              low[m] = broadcast4(at);
+              high[m] = broadcast4(at + 1);
+            } else {
+              low[m] = high[m] = _mm512_setzero_si512();
+            }
+          });
+          const int8_t* x = q + First * kBlockInputs + i;
+          dot_rows<part_vectors, Count>(low, w + i / 4, x);
+          dot_rows<part_vectors, Count>(high, w + i / 4 + part_vectors, x + part);
+          unrolled<Count>(PITH_EACH(m) {
+            const __m512i pair = pair16(low[m], high[m]);
+            __m512i& total = scaled[First + m];
+            // With few rows a chain of dot products would be waited for.
+            total = Rows > 4 ? _mm512_dpwssd_epi32(total, pair, scale)
+                             : _mm512_add_epi32(total, _mm512_madd_epi16(pair, scale));
+          });
         });
-        neg_sums += Rows;
       }
+      neg_sums += 4 * Rows;
       q += Rows * kBlockInputs;
     }
     const __m512 d = load_half16(tile);
-    for (int m = 0; m < Rows; ++m) {
+    __m512 d_min;
+    __m512i minimums[groups / 2];
+    if constexpr (info.has_min) {
+      d_min = load_half16(tile + 32);
+      for (int pair = 0; pair < groups / 2; ++pair) {
+        minimums[pair] = _mm512_cvtepu8_epi16(load256(scales + pair * 2 * kTileOutputs));
+      }
+    }
+    unrolled<Rows>(PITH_EACH(m) {
       __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(scaled[m]), d);
       if constexpr (info.has_min) {
         __m512i minimum = _mm512_setzero_si512();
-        for (int pair = 0; pair < groups / 2; ++pair) {
-          const __m512i min16 = _mm512_cvtepu8_epi16(load256(scales + pair * 2 * kTileOutputs));
-          minimum = _mm512_dpwssd_epi32(minimum, min16, broadcast4(sums + (pair * Rows + m) * 2));
-        }
-        value = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(minimum), load_half16(tile + 32), value);
+        unrolled<groups / 2>(PITH_EACH(pair) {
+          minimum = _mm512_dpwssd_epi32(minimum, minimums[pair],
+                                        broadcast4(sums + (pair * Rows + m) * 2));
+        });
+        value = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(minimum), d_min, value);
       }
       acc[m] = _mm512_fmadd_ps(value, _mm512_set1_ps(row_scales[m]), acc[m]);
-    }
+    });
     sums += groups * Rows;
     row_scales += Rows;
   }
@@ -181,7 +214,7 @@ PITH_INLINE void simple_tile(const uint8_t* tile, const MatmulArgs& args, size_t
     const int32_t* neg_sums = a.neg_sums + cell;
     const float* scales = a.scales + cell;
     const float* scaled_sums = a.scaled_sums + cell;
-    for_turns<Rows>(PITH_EACH_TURN {
+    for_turns<Rows, kSimpleTurn>(PITH_EACH_TURN {
       __m512i dot[Count];
 #pragma GCC unroll 3
       for (int m = 0; m < Count; ++m) {

@@ -13,8 +13,17 @@ PITH_INLINE __m256i to_int8(__m512 a, __m512 b, __m512 inverse) {
   return _mm256_set_m128i(high, low);
 }
 
-PITH_INLINE int sum_bytes(__m128i bytes) {
-  return _mm512_reduce_add_epi32(_mm512_cvtepi8_epi32(bytes));
+// The sums of 32 bytes over 8, in 64 bits each.
+PITH_INLINE __m256i sums_over_8(__m256i q) {
+  // Of bytes + 128, so that they are unsigned.
+  const __m256i sums =
+      _mm256_sad_epu8(_mm256_xor_si256(q, _mm256_set1_epi8(-128)), _mm256_setzero_si256());
+  return _mm256_sub_epi64(sums, _mm256_set1_epi64x(8 * 128));
+}
+
+// Those of neighbours, twice.
+PITH_INLINE __m256i add_pairs(__m256i sums) {
+  return _mm256_add_epi64(sums, _mm256_shuffle_epi32(sums, 0x4e));
 }
 
 void quantize_super(const float* x, size_t n, const PanelRow& row) {
@@ -32,12 +41,15 @@ void quantize_super(const float* x, size_t n, const PanelRow& row) {
           to_int8(_mm512_loadu_ps(x + b * 32), _mm512_loadu_ps(x + b * 32 + 16), inverse);
       const size_t cell = (s * 8 + b) * row.rows + row.index;
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(a.q + cell * 32), q);
-      const int low = sum_bytes(_mm256_castsi256_si128(q));
-      const int high = sum_bytes(_mm256_extracti128_si256(q, 1));
+      const __m256i sums8 = sums_over_8(q);
+      const __m256i sums = add_pairs(sums8);
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(a.neg_sums8 + 4 * cell),
+                       _mm256_cvtepi64_epi16(
+                           _mm256_slli_epi64(_mm256_sub_epi64(_mm256_setzero_si256(), sums8), 5)));
+      const auto low = static_cast<int>(_mm256_extract_epi64(sums, 0));
+      const auto high = static_cast<int>(_mm256_extract_epi64(sums, 2));
       a.sums16[2 * cell] = static_cast<int16_t>(low);
       a.sums16[2 * cell + 1] = static_cast<int16_t>(high);
-      a.neg_sums[(s * 16 + b * 2) * row.rows + row.index] = -32 * low;
-      a.neg_sums[(s * 16 + b * 2 + 1) * row.rows + row.index] = -32 * high;
       const size_t pair = (s * 4 + b / 2) * row.rows + row.index;
       a.sums32[2 * pair + b % 2] = static_cast<int16_t>(low + high);
     }
@@ -53,8 +65,9 @@ void quantize_simple(const float* x, size_t n, const PanelRow& row) {
     const __m256i q = to_int8(low, high, _mm512_set1_ps(max > kNoActivation ? 127.0f / max : 0.0f));
     const size_t cell = b * row.rows + row.index;
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(a.q + cell * 32), q);
-    const int sum =
-        sum_bytes(_mm256_castsi256_si128(q)) + sum_bytes(_mm256_extracti128_si256(q, 1));
+    const __m256i sums = add_pairs(sums_over_8(q));
+    const auto sum =
+        static_cast<int>(_mm256_extract_epi64(sums, 0) + _mm256_extract_epi64(sums, 2));
     a.scales[cell] = max / 127.0f;
     a.neg_sums[cell] = -sum;
     a.scaled_sums[cell] = a.scales[cell] * static_cast<float>(sum);

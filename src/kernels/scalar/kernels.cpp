@@ -186,8 +186,9 @@ void quantize_super(const float* x, size_t n, const PanelRow& row) {
       const int high = sum_of(q + b * 32 + 16, 16);
       a.sums16[2 * cell] = static_cast<int16_t>(low);
       a.sums16[2 * cell + 1] = static_cast<int16_t>(high);
-      a.neg_sums[(s * 16 + b * 2) * row.rows + row.index] = -32 * low;
-      a.neg_sums[(s * 16 + b * 2 + 1) * row.rows + row.index] = -32 * high;
+      for (size_t i = 0; i < 4; ++i) {
+        a.neg_sums8[4 * cell + i] = static_cast<int16_t>(-32 * sum_of(q + b * 32 + 8 * i, 8));
+      }
       const size_t pair = (s * 4 + b / 2) * row.rows + row.index;
       a.sums32[2 * pair + b % 2] = static_cast<int16_t>(low + high);
     }
