@@ -29,3 +29,6 @@ class Environment:
                 return False
         self.mark.write_text("\n".join(self.requirements) + "\n")
         return True
+
+    def run(self, *command):
+        subprocess.run([self.python, *map(str, command)], check=True)

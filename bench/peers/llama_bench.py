@@ -3,7 +3,7 @@ then decoding of N branches that share it. Prints one JSON object.
 
 The branches share the prompt's KV cells (one unified cache, llama_memory_seq_cp),
 a step is one batch of N tokens, and the next tokens are the likeliest ones: what
-`pith bench` does.
+`pith bench` does. With --adapter everything is measured a second time with the adapter on.
 """
 
 import argparse
@@ -22,6 +22,7 @@ def parse_arguments():
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--generate", type=int, default=32)
     parser.add_argument("--branches", default="1,4,8,16")
+    parser.add_argument("--adapter", help="a GGUF adapter")
     parser.add_argument("--no-repack", action="store_true", help="weights as the file has them")
     return parser.parse_args()
 
@@ -43,15 +44,16 @@ def load(arguments, most_branches):
     context = llama_cpp.llama_init_from_model(model, params)
     if not context:
         raise SystemExit("llama.cpp could not make a context")
-    vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
-    return context, vocabulary
+    return model, context
 
 
 class Bench:
     def __init__(self, arguments):
         self.arguments = arguments
         self.branches = [int(n) for n in arguments.branches.split(",")]
-        self.context, self.vocabulary = load(arguments, max(self.branches))
+        self.model, self.context = load(arguments, max(self.branches))
+        vocabulary = llama_cpp.llama_model_get_vocab(self.model)
+        self.vocabulary = llama_cpp.llama_vocab_n_tokens(vocabulary)
         self.memory = llama_cpp.llama_get_memory(self.context)
         self.batch = llama_cpp.llama_batch_init(max(arguments.prompt, *self.branches), 0, 1)
         generator = numpy.random.default_rng(1)
@@ -100,11 +102,29 @@ class Bench:
             llama_cpp.llama_memory_seq_rm(self.memory, sequence, -1, -1)
         return seconds
 
-    def run(self):
+    def switch_on(self, path):
+        adapter = llama_cpp.llama_adapter_lora_init(self.model, path.encode())
+        if not adapter:
+            raise SystemExit(f"llama.cpp cannot load {path}")
+        adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(adapter)
+        scales = (ctypes.c_float * 1)(1.0)
+        if llama_cpp.llama_set_adapters_lora(self.context, adapters, 1, scales) != 0:
+            raise SystemExit("llama.cpp cannot use the adapter")
+
+    def rows(self, adapted):
+        """A change of adapter costs a prefill: the server reads a prompt again for it."""
         self.prefill()  # warms up
         rows = [("prefill", 1, len(self.prompt) / self.prefill())]
         rows += [("decode", count, count / self.steps(count)) for count in self.branches]
-        return [dict(zip(("test", "branches", "tokens_per_second"), row)) for row in rows]
+        names = ("test", "branches", "tokens_per_second")
+        return [dict(zip(names, row)) | {"adapted": adapted} for row in rows]
+
+    def run(self):
+        rows = self.rows(False)
+        if self.arguments.adapter:
+            self.switch_on(self.arguments.adapter)
+            rows += self.rows(True)
+        return rows
 
 
 def main():
