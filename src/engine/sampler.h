@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,11 +46,25 @@ class Sampler {
     float logit;
     TokenId token;
   };
+  // What one look at all logits tells.
+  struct Survey {
+    float best = 0;
+    float log_total = 0;  // log(sum(exp(logit)))
+    double weight = 0;    // sum(exp((logit - best) / temperature))
+  };
+
   std::span<const float> add(const LogitBias& bias, std::span<const float> logits);
   std::span<const float> penalise(std::span<const float> logits, float penalty,
                                   std::span<const TokenId> history);
-  void collect(std::span<const float> logits, const SamplingOptions& options);
+  Survey survey(std::span<const float> logits, float temperature);
+  TokenId first_best(std::span<const float> logits, float best) const;
+  void collect(std::span<const float> logits, float lowest, size_t top_k);
+  std::optional<TokenId> pick(double total, bool all, float top_p, float temperature, double unit);
 
+  std::vector<float> block_max_;     // of the logits surveyed last, by block
+  std::vector<float> block_log_;     // log(sum(exp(logit)))
+  std::vector<float> block_weight_;  // log(sum(exp((logit - best) / temperature)))
+  std::vector<float> scaled_;        // a block's logits over the temperature
   std::vector<Candidate> candidates_;
   std::vector<float> biased_;     // [V]
   std::vector<float> penalised_;  // [V]

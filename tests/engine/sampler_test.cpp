@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -120,6 +121,68 @@ TEST(Sampler, ADrawDependsOnSeedStreamAndPositionAlone) {
         fresh.sample(logits, {.temperature = 1, .seed = 10}, 4, position, {}).token != a.token;
   }
   EXPECT_GT(different, 300);
+}
+
+// What the draw `unit` gives, by sorting everything.
+TokenId plainly_drawn(const std::vector<float>& logits, const SamplingOptions& options,
+                      double unit) {
+  std::vector<TokenId> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto at = [&](TokenId token) { return logits[static_cast<size_t>(token)]; };
+  std::stable_sort(order.begin(), order.end(), [&](TokenId a, TokenId b) { return at(a) > at(b); });
+  if (options.top_k > 0) order.resize(static_cast<size_t>(options.top_k));
+  std::vector<double> weights;
+  for (const TokenId token : order) {
+    weights.push_back(std::exp((double{at(token)} - at(order[0])) / options.temperature));
+    if (weights.back() < options.min_p) weights.back() = 0;
+  }
+  const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  double kept = 0;
+  for (double& weight : weights) {
+    if (kept >= options.top_p * total) weight = 0;
+    kept += weight;
+  }
+  double target = unit * kept;
+  for (size_t i = 0; i < order.size(); ++i) {
+    target -= weights[i];
+    if (target < 0) return order[i];
+  }
+  return order.back();
+}
+
+TEST(Sampler, DrawsWhatSortingEverythingGives) {
+  constexpr double kRounding = 3e-6;  // of a sum of floats
+  Sampler sampler;
+  // Several blocks; flat and steep, so that draws end in the first band and beyond it.
+  for (const float temperature : {0.1f, 0.5f, 1.0f, 3.0f, 40.0f}) {
+    const std::vector<SamplingOptions> all = {{.temperature = temperature},
+                                              {.temperature = temperature, .top_k = 700},
+                                              {.temperature = temperature, .top_p = 0.9f},
+                                              {.temperature = temperature, .min_p = 0.01f}};
+    for (const SamplingOptions& options : all) {
+      for (uint32_t position = 0; position < 40; ++position) {
+        const auto logits = some_logits(3000, position);
+        const double unit = random_unit(options.seed, 2, position);
+        const TokenId token = sampler.sample(logits, options, 2, position, {}).token;
+        EXPECT_TRUE(token == plainly_drawn(logits, options, unit) ||
+                    token == plainly_drawn(logits, options, unit + kRounding) ||
+                    token == plainly_drawn(logits, options, unit - kRounding))
+            << "temperature " << temperature << ", position " << position;
+      }
+    }
+  }
+}
+
+TEST(Sampler, DrawsNoTokenWithoutWeight) {
+  Sampler sampler;
+  std::vector<TokenId> forbidden(2048);
+  std::iota(forbidden.begin(), forbidden.end(), 0);
+  const LogitBias bias{forbidden, -std::numeric_limits<float>::infinity()};
+  const auto logits = some_logits(4000, 7);
+  for (uint32_t position = 0; position < 200; ++position) {
+    const SamplingOptions options{.temperature = position % 2 == 0 ? 2.0f : 0.0f};
+    EXPECT_GE(sampler.sample(logits, options, 0, position, {}, bias).token, 2048);
+  }
 }
 
 TEST(Sampler, SurvivesLogitsThatAreNotNumbers) {
