@@ -7,9 +7,11 @@
 namespace pith {
 namespace {
 
-// A prefetch this far ahead of the weights covers the latency of memory at the
-// rate one core reads; measured, see docs/performance.md.
-constexpr size_t kPrefetchBytes = 4096;
+// Weights are fetched to the second-level cache this far ahead, which covers the latency of
+// memory at the rate one core reads, and to the first near their use, where few are on their
+// way at a time; measured, see docs/performance.md.
+constexpr size_t kFarPrefetch = 8192;
+constexpr size_t kNearPrefetch = 1024;
 
 // Rows take turns, so that a dot product need not wait for the one before it in its row:
 // by twos in super blocks, where a row has two sums, else by threes.
@@ -88,8 +90,10 @@ PITH_INLINE void unpack(const uint8_t* p, __m512i w[8]) {
 
 template <int Lines>
 PITH_INLINE void prefetch(const uint8_t* p) {
-  for (int line = 0; line < Lines; ++line)
-    _mm_prefetch(p + kPrefetchBytes + 64 * line, _MM_HINT_T0);
+  for (int line = 0; line < Lines; ++line) {
+    _mm_prefetch(p + kFarPrefetch + 64 * line, _MM_HINT_T1);
+    _mm_prefetch(p + kNearPrefetch + 64 * line, _MM_HINT_T0);
+  }
 }
 
 // Inputs whose dot product fits 16 bits, whatever the weights and activations are.
