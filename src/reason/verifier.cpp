@@ -12,13 +12,16 @@ namespace {
 constexpr std::array<std::string_view, 1> kVerifierHeads = {"output"};
 
 // Reads what is to be scored, and sums up hidden states by branch.
-class Scoring {
+class StateReading {
  public:
-  Scoring(Engine& engine, const Verifier& verifier, std::span<const FinishedBranch> branches)
-      : engine_(engine), verifier_(verifier), branches_(branches) {
-    for (size_t i = 0; i < branches.size(); ++i) list_rows(i);
-    sums_.resize(branches.size(), std::vector<double>(verifier.head.inputs));
-    states_.resize(branches.size());
+  StateReading(Engine& engine, const VerifierReading& reading, std::span<const FinishedBranch> branches)
+      : engine_(engine),
+        reading_(reading),
+        width_(static_cast<size_t>(engine.model().config().width)),
+        most_(*std::max_element(reading.positions.begin(), reading.positions.end())),
+        states_(branches.size()) {
+    for (size_t i = 0; i < branches.size(); ++i) list_rows(branches[i], i);
+    sums_.resize(branches.size(), std::vector<double>(reading.positions.size() * width_));
   }
 
   Status run() {
@@ -35,26 +38,26 @@ class Scoring {
     return {};
   }
 
-  std::optional<double> score(size_t branch) const {
-    if (states_[branch] != verifier_.positions) return std::nullopt;
-    std::vector<float> mean;
-    for (const double sum : sums_[branch]) {
-      mean.push_back(static_cast<float>(sum / verifier_.positions));
+  // [positions, C]
+  std::optional<std::vector<float>> means(size_t branch) const {
+    if (states_[branch] != most_) return std::nullopt;
+    std::vector<float> means;
+    for (size_t i = 0; i < sums_[branch].size(); ++i) {
+      means.push_back(static_cast<float>(sums_[branch][i] / reading_.positions[i / width_]));
     }
-    return sigmoid(verifier_.head.apply(mean)[0]);
+    return means;
   }
 
  private:
-  void list_rows(size_t index) {
-    const FinishedBranch& branch = branches_[index];
+  void list_rows(const FinishedBranch& branch, size_t index) {
     const size_t begin = rows_.size();
-    if (!branch.ended_turn || verifier_.prompt.empty()) {
+    if (!branch.ended_turn || reading_.prompt.empty()) {
       rows_.push_back({branch.last_token, branch.sequence, false, false, branch.writer});
     }
-    for (const TokenId token : verifier_.prompt) {
-      rows_.push_back({token, branch.sequence, false, false, verifier_.reader});
+    for (const TokenId token : reading_.prompt) {
+      rows_.push_back({token, branch.sequence, false, false, reading_.reader});
     }
-    const auto scored = static_cast<size_t>(verifier_.positions);
+    const auto scored = static_cast<size_t>(most_);
     PITH_CHECK(scored >= 1 && scored <= rows_.size() - begin);
     for (size_t row = rows_.size() - scored; row < rows_.size(); ++row) {
       rows_[row].want_hidden = true;
@@ -63,18 +66,23 @@ class Scoring {
   }
 
   void add(size_t branch, std::span<const float> hidden) {
-    PITH_CHECK(hidden.size() == sums_[branch].size());
-    for (size_t i = 0; i < hidden.size(); ++i) sums_[branch][i] += static_cast<double>(hidden[i]);
-    ++states_[branch];
+    PITH_CHECK(hidden.size() == width_);
+    const int32_t left = most_ - states_[branch]++;  // states from this one on
+    for (size_t mean = 0; mean < reading_.positions.size(); ++mean) {
+      if (left > reading_.positions[mean]) continue;
+      double* sum = sums_[branch].data() + mean * width_;
+      for (size_t i = 0; i < width_; ++i) sum[i] += static_cast<double>(hidden[i]);
+    }
   }
 
   Engine& engine_;
-  const Verifier& verifier_;
-  std::span<const FinishedBranch> branches_;
+  const VerifierReading& reading_;
+  size_t width_;
+  int32_t most_;  // of the positions
   std::vector<Row> rows_;
   std::vector<size_t> owners_;             // branches, by row
-  std::vector<std::vector<double>> sums_;  // [branches, C]
-  std::vector<int32_t> states_;            // that are in the sums
+  std::vector<std::vector<double>> sums_;  // [branches][positions, C]
+  std::vector<int32_t> states_;            // that are in the sums, by branch
 };
 
 }  // namespace
@@ -101,12 +109,23 @@ FinishedBranch finished_branch(const Branch& branch, SequenceId sequence,
   return {sequence, last, tokenizer.ends_generation(last), writer};
 }
 
+Result<std::vector<std::optional<std::vector<float>>>> branch_states(
+    Engine& engine, const VerifierReading& reading, std::span<const FinishedBranch> branches) {
+  StateReading all(engine, reading, branches);
+  PITH_TRY_VOID(all.run());
+  std::vector<std::optional<std::vector<float>>> states;
+  for (size_t i = 0; i < branches.size(); ++i) states.push_back(all.means(i));
+  return states;
+}
+
 Result<std::vector<std::optional<double>>> score_branches(
     Engine& engine, const Verifier& verifier, std::span<const FinishedBranch> branches) {
-  Scoring scoring(engine, verifier, branches);
-  PITH_TRY_VOID(scoring.run());
+  const VerifierReading reading{verifier.prompt, {&verifier.positions, 1}, verifier.reader};
+  PITH_TRY(const auto states, branch_states(engine, reading, branches));
   std::vector<std::optional<double>> scores;
-  for (size_t i = 0; i < branches.size(); ++i) scores.push_back(scoring.score(i));
+  for (const auto& state : states) {
+    scores.push_back(state ? std::optional(sigmoid(verifier.head.apply(*state)[0])) : std::nullopt);
+  }
   return scores;
 }
 

@@ -49,6 +49,18 @@ struct FinishedBranch {
 FinishedBranch finished_branch(const Branch& branch, SequenceId sequence,
                                const Tokenizer& tokenizer, AdapterId writer);
 
+// What is read behind branches, and of which of the states means are taken.
+struct VerifierReading {
+  std::span<const TokenId> prompt;     // as in Verifier, borrowed
+  std::span<const int32_t> positions;  // each as in Verifier, borrowed
+  AdapterId reader = kNoAdapter;
+};
+
+// For each branch what heads score: [positions.size(), C], the mean over the last states for
+// each of `positions`. As score_branches() for the rest.
+Result<std::vector<std::optional<std::vector<float>>>> branch_states(
+    Engine& engine, const VerifierReading& reading, std::span<const FinishedBranch> branches);
+
 // One score from 0 to 1 for each branch, in as few steps as the engine's size allows: the
 // rows of all branches go through together. The sequences grow by what was read. A branch
 // for which the context or the KV cache has no room has no score, nor have those that are
