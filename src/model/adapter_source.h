@@ -57,11 +57,16 @@ Result<std::unique_ptr<AdapterSource>> open_adapter(const std::string& path,
 // rank: for measurements.
 std::unique_ptr<AdapterSource> random_adapter(const ModelConfig& config, size_t rank);
 
-// The other way: float32 files that PEFT and llama.cpp load. write_peft makes the
-// folder if need be. Errors: io, exhausted, those of read().
+// How a GGUF adapter is stored. int8: Q8_0, and float16 where the rank is no multiple of its
+// blocks of 32.
+enum class AdapterStorage { f32, f16, int8 };
+
+// The other way: files that PEFT (in float32) and llama.cpp load. write_peft makes the
+// folder if need be. Errors: io, exhausted, those of read(); unsupported (numbers too large
+// for 16 bits).
 Status write_peft(const AdapterSource& source, const ModelConfig& config,
                   const std::string& folder);
 Status write_gguf_adapter(const AdapterSource& source, const ModelConfig& config,
-                          const std::string& path);
+                          const std::string& path, AdapterStorage storage = AdapterStorage::f32);
 
 }  // namespace pith
