@@ -13,4 +13,13 @@ EncodedPrompt encode_prompt(const Tokenizer& tokenizer, const RenderedPrompt& pr
   return encoded;
 }
 
+Result<std::vector<TokenId>> assistant_header(const Tokenizer& tokenizer,
+                                              ChatTemplate chat_template) {
+  const ChatMessage question{Role::user, "?"};
+  PITH_TRY(const RenderedPrompt rendered, render_chat(chat_template, {&question, 1}));
+  const EncodedPrompt prompt = encode_prompt(tokenizer, rendered);
+  return std::vector<TokenId>(prompt.ids.begin() + static_cast<std::ptrdiff_t>(prompt.boundary),
+                              prompt.ids.end());
+}
+
 }  // namespace pith

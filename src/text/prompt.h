@@ -19,4 +19,8 @@ struct EncodedPrompt {
 // templates that want a BOS token write it themselves.
 EncodedPrompt encode_prompt(const Tokenizer& tokenizer, const RenderedPrompt& prompt);
 
+// The tokens with which the assistant's turn begins. Errors: those of render_chat().
+Result<std::vector<TokenId>> assistant_header(const Tokenizer& tokenizer,
+                                              ChatTemplate chat_template);
+
 }  // namespace pith

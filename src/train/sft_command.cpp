@@ -36,16 +36,6 @@ struct SftFlags {
   bool quiet = false;
 };
 
-Result<std::vector<TokenId>> assistant_header(const OpenTokenizer& model, const std::string& name) {
-  PITH_TRY(const ChatTemplate chat,
-           name.empty() ? read_chat_template(*model.file) : chat_template_by_name(name));
-  const ChatMessage question{Role::user, "?"};
-  PITH_TRY(const RenderedPrompt rendered, render_chat(chat, {&question, 1}));
-  const EncodedPrompt prompt = encode_prompt(model.tokenizer, rendered);
-  return std::vector<TokenId>(prompt.ids.begin() + static_cast<std::ptrdiff_t>(prompt.boundary),
-                              prompt.ids.end());
-}
-
 std::string summary_of(const SftData& data) {
   return fmt::format(
       "{} examples of {} questions out of {} samples; left out: {} wrong, {} unfinished, {} too "
@@ -105,7 +95,10 @@ Result<int> sft(SftFlags& flags) {
   flags.options.alpha = flags.alpha > 0 ? flags.alpha : 2 * flags.options.rank;
   PITH_TRY(const OpenTokenizer model, open_tokenizer(flags.model));
   PITH_TRY(const ModelConfig config, read_model_config(*model.file));
-  PITH_TRY(const std::vector<TokenId> header, assistant_header(model, flags.chat_template));
+  PITH_TRY(const ChatTemplate chat, flags.chat_template.empty()
+                                        ? read_chat_template(*model.file)
+                                        : chat_template_by_name(flags.chat_template));
+  PITH_TRY(const std::vector<TokenId> header, assistant_header(model.tokenizer, chat));
   PITH_TRY(const SftData data,
            read_sft_data(flags.data, flags.selection, {config.vocabulary, config.context, header}));
   if (!flags.quiet) cli::print_now(summary_of(data));

@@ -2,46 +2,42 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
-#include <string_view>
 #include <utility>
 
-#include "base/mmap.h"
 #include "base/rng.h"
+#include "eval/sample_log.h"
 
 namespace pith::train {
 namespace {
 
-using nlohmann::json;
-
 using Tokens = std::vector<TokenId>;
 
 // Collects the samples of files by their prompts.
-class Reader {
+class Reader : public SampleLogReader {
  public:
   Reader(const SftSelection& selection, const SftModel& model)
       : selection_(selection), model_(model) {}
 
-  Status read(const std::string& path) {
-    PITH_TRY(const MappedFile file, MappedFile::open(path));
-    const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
-                                file.bytes().size());
-    size_t number = 0;
-    for (size_t begin = 0; begin < text.size();) {
-      const size_t end = std::min(text.find('\n', begin), text.size());
-      const std::string_view line = text.substr(begin, end - begin);
-      begin = end + 1;
-      ++number;
-      const json entry = json::parse(line, nullptr, /*allow_exceptions=*/false);
-      // What was being written when a run of `pith sample` was killed.
-      if (entry.is_discarded() && end == text.size()) break;
-      if (entry.is_object() && entry.contains("run")) continue;
-      if (const Status status = add(entry); !status) {
-        return fail(status.error().code, "{}, line {}: {}", printable(path, 400), number,
-                    status.error().message);
-      }
+  Status on_sample(LoggedCompletion sample) override {
+    Tokens& prompt = sample.prompt;
+    Tokens& completion = sample.completion;
+    ++data_.samples;
+    if (boundary_of(prompt) == prompt.size()) {
+      return fail(ErrorCode::corrupt,
+                  "the prompt has no header of the assistant's turn; was it made for another model "
+                  "or chat template?");
+    }
+    if (selection_.correct_only && !sample.correct.value_or(false)) {
+      ++data_.wrong;
+    } else if (!sample.stopped || completion.empty()) {
+      ++data_.unfinished;
+    } else if (too_long(prompt.size() + completion.size(), model_.context_tokens) ||
+               too_long(completion.size(), selection_.most_tokens)) {
+      ++data_.long_ones;
+    } else if (!questions_[std::move(prompt)].insert(std::move(completion)).second) {
+      ++data_.repeated;
     }
     return {};
   }
@@ -66,29 +62,6 @@ class Reader {
   }
 
  private:
-  Status add(const json& entry) {
-    if (!entry.is_object()) return fail(ErrorCode::corrupt, "it is not a JSON object");
-    PITH_TRY(Tokens prompt, tokens_of(entry, "prompt_ids"));
-    PITH_TRY(Tokens completion, tokens_of(entry, "completion_ids"));
-    ++data_.samples;
-    if (boundary_of(prompt) == prompt.size()) {
-      return fail(ErrorCode::corrupt,
-                  "the prompt has no header of the assistant's turn; was it made for another model "
-                  "or chat template?");
-    }
-    if (selection_.correct_only && entry.value("correct", json()) != true) {
-      ++data_.wrong;
-    } else if (entry.value("finish_reason", json()) != "stop" || completion.empty()) {
-      ++data_.unfinished;
-    } else if (too_long(prompt.size() + completion.size(), model_.context_tokens) ||
-               too_long(completion.size(), selection_.most_tokens)) {
-      ++data_.long_ones;
-    } else if (!questions_[std::move(prompt)].insert(std::move(completion)).second) {
-      ++data_.repeated;
-    }
-    return {};
-  }
-
   static bool too_long(size_t tokens, int32_t most) {
     return most > 0 && tokens > static_cast<size_t>(most);
   }
@@ -97,22 +70,6 @@ class Reader {
     return static_cast<size_t>(
         std::find_end(prompt.begin(), prompt.end(), model_.header.begin(), model_.header.end()) -
         prompt.begin());
-  }
-
-  Result<Tokens> tokens_of(const json& entry, const char* name) const {
-    const auto list = entry.find(name);
-    if (list == entry.end() || !list->is_array()) {
-      return fail(ErrorCode::corrupt, "it has no list {}; is it what 'pith sample' wrote?", name);
-    }
-    Tokens tokens;
-    for (const json& item : *list) {
-      if (!item.is_number_integer() || item < 0 || item >= model_.vocabulary) {
-        return fail(ErrorCode::corrupt, "{} has what is no token of this model: {}", name,
-                    printable(item.dump(-1, ' ', false, json::error_handler_t::replace), 40));
-      }
-      tokens.push_back(item.get<TokenId>());
-    }
-    return tokens;
   }
 
   const SftSelection& selection_;
@@ -126,7 +83,9 @@ class Reader {
 Result<SftData> read_sft_data(const std::vector<std::string>& paths, const SftSelection& selection,
                               const SftModel& model) {
   Reader reader(selection, model);
-  for (const std::string& path : paths) PITH_TRY_VOID(reader.read(path));
+  for (const std::string& path : paths) {
+    PITH_TRY_VOID(read_sample_log(path, model.vocabulary, reader));
+  }
   SftData data = reader.take();
   if (data.examples.empty()) {
     return fail(
