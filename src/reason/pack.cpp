@@ -359,6 +359,12 @@ std::optional<std::string> system_prompt(const Pack& pack, int32_t budget_tokens
   return text;
 }
 
+Status write_pack_manifest(const Pack& pack, const std::string& switcher_file,
+                           const std::string& verifier_file) {
+  return write_file(fmt::format("{}/{}", pack.folder, kPackFile),
+                    manifest_text(pack, switcher_file, verifier_file));
+}
+
 Status write_pack(const Pack& pack, HeadPrecision precision) {
   const std::string switcher = pack.switcher ? "switcher.safetensors" : "";
   const std::string verifier = pack.verifier ? "verifier.safetensors" : "";
@@ -369,8 +375,7 @@ Status write_pack(const Pack& pack, HeadPrecision precision) {
   if (pack.verifier) {
     PITH_TRY_VOID(write_verifier_head(*pack.verifier, pack.folder + "/" + verifier, precision));
   }
-  return write_file(fmt::format("{}/{}", pack.folder, kPackFile),
-                    manifest_text(pack, switcher, verifier));
+  return write_pack_manifest(pack, switcher, verifier);
 }
 
 }  // namespace pith

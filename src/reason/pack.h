@@ -113,6 +113,11 @@ Result<std::vector<TokenId>> verification_tokens(const Pack& pack, const Tokeniz
 // The system prompt with {budget} replaced by the budget of a branch that reasons.
 std::optional<std::string> system_prompt(const Pack& pack, int32_t budget_tokens);
 
+// Writes pack.json alone, for heads that are in these files of the folder (empty: none).
+// Errors: io, exhausted.
+Status write_pack_manifest(const Pack& pack, const std::string& switcher_file,
+                           const std::string& verifier_file);
+
 // Writes the heads and then pack.json into pack.folder, which is made if need be; the
 // adapter must be there already. Errors: io, exhausted.
 Status write_pack(const Pack& pack, HeadPrecision precision);
