@@ -7,6 +7,9 @@
 
 namespace pith::train {
 
+void add_pack(CLI::App& app, cli::Context& context);
 void add_sft(CLI::App& app, cli::Context& context);
+void add_switcher(CLI::App& app, cli::Context& context);
+void add_verifier(CLI::App& app, cli::Context& context);
 
 }  // namespace pith::train

@@ -29,6 +29,7 @@ PROGRAM_NEEDS = LIBRARY_NEEDS | {"libcurl.so.4", "libzip.so.4", "libedit.so.2"}
 # Of an installation, below its prefix; LIB is the folder of libraries.
 INSTALLED = {
     "bin/pith",
+    "bin/pith-train",
     "LIB/libpith.so",
     "LIB/libpith.so.0",
     f"LIB/libpith.so.{VERSION}",
