@@ -33,8 +33,8 @@ Error become_pith_train(std::vector<std::string> arguments) {
 }  // namespace
 
 void add_train(CLI::App& app, Context& context) {
-  CLI::App* command =
-      app.add_subcommand("train", "Train adapters and heads, make packs: runs pith-train, whose --help says how");
+  CLI::App* command = app.add_subcommand(
+      "train", "Train adapters and heads, make packs: runs pith-train, whose --help says how");
   command->set_help_flag();  // that is pith-train's
   command->prefix_command();
   command->callback([command, &context] {

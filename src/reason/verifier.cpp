@@ -14,7 +14,8 @@ constexpr std::array<std::string_view, 1> kVerifierHeads = {"output"};
 // Reads what is to be scored, and sums up hidden states by branch.
 class StateReading {
  public:
-  StateReading(Engine& engine, const VerifierReading& reading, std::span<const FinishedBranch> branches)
+  StateReading(Engine& engine, const VerifierReading& reading,
+               std::span<const FinishedBranch> branches)
       : engine_(engine),
         reading_(reading),
         width_(static_cast<size_t>(engine.model().config().width)),
