@@ -44,18 +44,20 @@ std::string share_text(const Estimate& estimate) {
                      100 * estimate.high);
 }
 
-std::string roc_figure(std::string_view caption, std::span<const ScoredRow> rows) {
+std::string roc_figure(std::string_view caption, std::string_view positives,
+                       std::span<const ScoredRow> rows) {
   PlotSeries series{"head", {}, /*line=*/true, /*dots=*/false};
   for (const RocPoint& point : roc_curve(rows)) {
     series.points.push_back({point.false_positives, point.true_positives, point.true_positives,
                              point.true_positives, ""});
   }
-  return html_figure(caption, point_plot({"of the wrong ones above the threshold", false, true},
-                                         {"of the right ones", false, true}, {series},
+  return html_figure(caption, point_plot({"others above the threshold", false, true},
+                                         {std::string(positives), false, true}, {series},
                                          /*diagonal=*/true));
 }
 
-std::string reliability_figure(std::string_view caption, const Reliability& reliability) {
+std::string reliability_figure(std::string_view caption, std::string_view positives,
+                               const Reliability& reliability) {
   PlotSeries series{"scores", {}};
   for (const ReliabilityBin& bin : reliability.bins) {
     if (bin.count == 0) continue;
@@ -66,8 +68,9 @@ std::string reliability_figure(std::string_view caption, const Reliability& reli
                              fmt::format("{:.1f} % of {} with scores near {:.2f}",
                                          100 * bin.accuracy, bin.count, bin.confidence)});
   }
-  return html_figure(caption, point_plot({"score", false, true}, {"positive", false, true},
-                                         {series}, /*diagonal=*/true));
+  return html_figure(
+      caption, point_plot({"score", false, true}, {std::string(positives), false, true}, {series},
+                          /*diagonal=*/true));
 }
 
 std::string settings_table(const ordered_json& settings) {

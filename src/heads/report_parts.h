@@ -18,8 +18,11 @@ std::string auc_text(const Estimate& estimate);             // "0.712 (0.690 to 
 std::string percent_points_text(const Estimate& estimate);  // "+1.2 (-0.3 to 2.6)"
 std::string share_text(const Estimate& estimate);           // "12.3 % (10.0 to 14.1)"
 
-std::string roc_figure(std::string_view caption, std::span<const ScoredRow> rows);
-std::string reliability_figure(std::string_view caption, const Reliability& reliability);
+// `positives`: what those that are to be found are called, as in "right ones".
+std::string roc_figure(std::string_view caption, std::string_view positives,
+                       std::span<const ScoredRow> rows);
+std::string reliability_figure(std::string_view caption, std::string_view positives,
+                               const Reliability& reliability);
 std::string settings_table(const nlohmann::ordered_json& settings);
 
 }  // namespace pith

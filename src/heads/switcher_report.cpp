@@ -104,9 +104,10 @@ std::string switcher_page(const TrainedSwitcher& trained, double keep,
     body += routing_figure(trained, /*by_tokens=*/false);
     body += routing_figure(trained, /*by_tokens=*/true);
   }
-  body += roc_figure("Questions that need reasoning told apart, by threshold", trained.judged);
+  body += roc_figure("Questions that need reasoning told apart, by threshold", "those that need it",
+                     trained.judged);
   body += reliability_figure("How often questions with a probability need reasoning",
-                             trained.reliability);
+                             "those that need it", trained.reliability);
   body += "</div>\n<p>Each question is judged by a switcher that did not see it.";
   if (trained.routed > 0) {
     body += fmt::format(

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "heads/report_parts.h"
@@ -77,7 +77,7 @@ std::string penalties_figure(const TrainedVerifier& trained) {
     series.push_back(std::move(one));
   }
   return html_figure("Loss on the folds for choices, by penalty",
-                     point_plot({"penalty", true, false}, {"loss"}, series));
+                     point_plot({"penalty, as a power of ten"}, {"loss"}, series));
 }
 
 }  // namespace
@@ -145,11 +145,12 @@ std::string verifier_page(const TrainedVerifier& trained, const SampleSet& set,
   body += html_tile("samples", fmt::format("{}", trained.rows),
                     fmt::format("of {} questions", trained.questions));
   body += "</div>\n<div class=\"plots\">\n";
-  body += roc_figure("Right and wrong samples told apart, by threshold", trained.judged);
+  body +=
+      roc_figure("Right and wrong samples told apart, by threshold", "right ones", trained.judged);
   body += reliability_figure(
       fmt::format("How often samples with a score are right: calibration error {:.1f} %",
                   100 * trained.reliability.calibration_error),
-      trained.reliability);
+      "right ones", trained.reliability);
   if (!trained.votes.empty()) body += votes_figure(trained);
   body += penalties_figure(trained);
   body += "</div>\n" + variants_table(trained);

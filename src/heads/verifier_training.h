@@ -28,7 +28,8 @@ enum class SampleWeights {
 
 struct VerifierTraining {
   SampleWeights weights = SampleWeights::classes;
-  std::vector<double> penalties = {10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001};  // falling
+  std::vector<double> penalties = {100, 30,   10,   3,     1,    0.3,
+                                   0.1, 0.03, 0.01, 0.003, 0.001};  // falling
   std::vector<int32_t> branches = {2, 4, 8};  // sizes of the votes that are reported
   uint64_t seed = 0;                          // of the folds
 };
