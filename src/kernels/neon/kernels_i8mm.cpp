@@ -9,6 +9,9 @@ namespace {
 // is output 0 row 0, output 0 row 1, output 1 row 0, output 1 row 1; an odd last row
 // stands for both of its pair.
 struct Mmla {
+  using Weight = int8_t;
+  static constexpr size_t kBlock = kBlockWeights;
+  static constexpr size_t kHalf = kHalfBlock;
   static constexpr int kScaleVectors = 4;
   static constexpr int sums(int rows) { return (rows + 1) / 2 * 4; }
 

@@ -1,12 +1,16 @@
 // Products of packed weights with rows. A chunk of 256 inputs of a tile is unpacked to
 // the stack once per panel, as signed bytes with the offset already taken off; then up
-// to 4 rows at a time pass over its two halves of 8 outputs.
+// to 4 rows at a time pass over its two halves of 8 outputs. A row alone multiplies what
+// it unpacks (Alone).
 //
-// `Dot` is how 8-bit dot products are made: by vectors of 4 outputs (Sdot) or by
+// `Dot` is how 8-bit dot products are made: by vectors of 4 outputs (Sdot, Alone) or by
 // matrices of 2 rows and 2 outputs (Mmla). It has
+//   Weight                     int8_t, unpacked; Alone: uint8_t, as they are packed
+//   kBlock, kHalf              from a block's weights to the next block's, from the first
+//                              half's to the second's
 //   kScaleVectors              vectors that hold the scales of 8 outputs
 //   sums(rows)                 vectors that hold the sums of 8 outputs and the rows
-//   place(w, quarter, block)   puts 8 vectors of 4 outputs x 4 inputs into a block
+//   place(w, quarter, block)   puts 8 vectors of 4 outputs x 4 inputs into a block (not Alone)
 //   place_scales(scales, out)  int32 scales of 4 outputs in the order of the sums
 //   multiply<Rows, Begin, End> sums += weights x activations, pieces of 16 inputs
 //   rows<Rows>(sums, out)      from sums to [Rows, 2] vectors of 4 outputs
@@ -24,6 +28,9 @@ constexpr size_t kHalfBlock = kBlockWeights / 2;
 
 // Vectors of 4 outputs x 4 inputs by single rows.
 struct Sdot {
+  using Weight = int8_t;
+  static constexpr size_t kBlock = kBlockWeights;
+  static constexpr size_t kHalf = kHalfBlock;
   static constexpr int kScaleVectors = 2;
   static constexpr int sums(int rows) { return 2 * rows; }
 
@@ -72,54 +79,132 @@ struct Sdot {
   }
 };
 
-// The 32 weights of 16 outputs (tensor/packed.h) less the offset, placed by Dot.
-template <class Dot, PackedFormat F>
-PITH_INLINE void unpack_block(const uint8_t* p, int8_t* out) {
-  constexpr PackedFormatInfo info = packed_info(F);
-  const uint8x16_t nibble = vdupq_n_u8(15);
+// A weight with an offset stands in the upper bits of its byte, where turning the highest
+// one takes the offset off: products are 2^kShift times too large. Sums still fit 32 bits:
+// k6's, with its scales, are at most 256 * 128 * 127 * 128 < 2^29.
+template <PackedFormat F>
+inline constexpr int kShift = packed_info(F).offset ? 8 - packed_info(F).bits : 0;
+
+// A sum of products, shifted back; exact before it is rounded to a float.
+template <PackedFormat F>
+PITH_INLINE float32x4_t unshifted(int32x4_t sum) {
+  constexpr int shift = kShift<F>;
+  if constexpr (shift != 0) return vcvtq_n_f32_s32(sum, shift);
+  return vcvtq_f32_s32(sum);
+}
+
+PITH_INLINE uint8x16_t shift_left(uint8x16_t v, int bits) {
+  return vshlq_u8(v, vdupq_n_s8(static_cast<int8_t>(bits)));
+}
+
+// Formats with an offset: the weights of unpack_quarter, shifted, less the offset.
+template <PackedFormat F>
+PITH_INLINE void unpack_less(const uint8_t* p, uint8x16_t w[8]) {
+  constexpr int bits = packed_info(F).bits;
+  static_assert(packed_info(F).offset == 1 << (bits - 1));
+  if constexpr (bits == 8) {
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) w[j] = veorq_u8(vld1q_u8(p + 64 * j), vdupq_n_u8(0x80));
+    return;
+  }
 #pragma GCC unroll 4
-  for (int quarter = 0; quarter < 4; ++quarter, p += 16) {
-    uint8x16_t w[8];
-    if constexpr (info.bits == 8) {
+  for (int j = 0; j < 4; ++j) {
+    uint8x16_t both = vld1q_u8(p + 64 * j);
+    if constexpr (bits == 4) both = veorq_u8(both, vdupq_n_u8(0x88));
+    w[j] = vshlq_n_u8(both, 4);
+    w[j + 4] = vandq_u8(both, vdupq_n_u8(0xf0));
+  }
+  if constexpr (bits == 5) {
+    const uint8x16_t high = vmvnq_u8(vld1q_u8(p + 256));
 #pragma GCC unroll 8
-      for (int j = 0; j < 8; ++j) w[j] = vld1q_u8(p + 64 * j);
-    } else if constexpr (info.bits == 2) {
-#pragma GCC unroll 8
-      for (int j = 0; j < 8; ++j) {
-        const uint8x16_t four = vld1q_u8(p + 64 * (j / 4));
-        w[j] =
-            vandq_u8(vshlq_u8(four, vdupq_n_s8(static_cast<int8_t>(-(j % 4) * 2))), vdupq_n_u8(3));
-      }
-    } else {
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) {
-        const uint8x16_t both = vld1q_u8(p + 64 * j);
-        w[j] = vandq_u8(both, nibble);
-        w[j + 4] = vshrq_n_u8(both, 4);
-      }
-    }
-    if constexpr (info.bits == 5) {
-      const uint8x16_t high = vld1q_u8(p + 256);
-#pragma GCC unroll 8
-      for (int j = 0; j < 8; ++j) {
-        const uint8x16_t bit = vshlq_u8(high, vdupq_n_s8(static_cast<int8_t>(4 - j)));
-        w[j] = vorrq_u8(w[j], vandq_u8(bit, vdupq_n_u8(16)));
-      }
-    }
-    if constexpr (info.bits == 6) {
-#pragma GCC unroll 8
-      for (int j = 0; j < 8; ++j) {
-        const uint8x16_t high = vld1q_u8(p + 256 + 64 * (j / 4));
-        const uint8x16_t two = vshlq_u8(high, vdupq_n_s8(static_cast<int8_t>(4 - j % 4 * 2)));
-        w[j] = vorrq_u8(w[j], vandq_u8(two, vdupq_n_u8(0x30)));
-      }
-    }
-    int8x16_t less[8];
+    for (int j = 0; j < 8; ++j) w[j] = vsriq_n_u8(shift_left(high, 7 - j), w[j], 1);
+  }
+  if constexpr (bits == 6) {
 #pragma GCC unroll 8
     for (int j = 0; j < 8; ++j) {
-      less[j] = vreinterpretq_s8_u8(vsubq_u8(w[j], vdupq_n_u8(info.offset)));
+      const uint8x16_t high = veorq_u8(vld1q_u8(p + 256 + 64 * (j / 4)), vdupq_n_u8(0xaa));
+      w[j] = vsriq_n_u8(shift_left(high, 6 - j % 4 * 2), w[j], 2);
     }
-    Dot::place(less, quarter, out);
+  }
+}
+
+// The other formats.
+template <PackedFormat F>
+PITH_INLINE void unpack_whole(const uint8_t* p, uint8x16_t w[8]) {
+  constexpr int bits = packed_info(F).bits;
+  if constexpr (bits == 2) {
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) {
+      const uint8x16_t four = vld1q_u8(p + 64 * (j / 4));
+      w[j] = vandq_u8(shift_left(four, -(j % 4) * 2), vdupq_n_u8(3));
+    }
+    return;
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    const uint8x16_t both = vld1q_u8(p + 64 * j);
+    w[j] = vandq_u8(both, vdupq_n_u8(15));
+    w[j + 4] = vshrq_n_u8(both, 4);
+  }
+  if constexpr (bits == 5) {
+    const uint8x16_t high = vld1q_u8(p + 256);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) {
+      w[j] = vorrq_u8(w[j], vandq_u8(shift_left(high, 4 - j), vdupq_n_u8(16)));
+    }
+  }
+}
+
+// The 32 weights of 4 outputs (tensor/packed.h): 8 vectors of 4 outputs x 4 inputs. `p` is
+// to the first of a block's outputs.
+template <PackedFormat F>
+PITH_INLINE void unpack_quarter(const uint8_t* p, int8x16_t out[8]) {
+  uint8x16_t w[8];
+  if constexpr (packed_info(F).offset) {
+    unpack_less<F>(p, w);
+  } else {
+    unpack_whole<F>(p, w);
+  }
+#pragma GCC unroll 8
+  for (int j = 0; j < 8; ++j) out[j] = vreinterpretq_s8_u8(w[j]);
+}
+
+// One row: weights are multiplied as they are unpacked, without a copy.
+template <PackedFormat F>
+struct Alone : Sdot {
+  using Weight = uint8_t;
+  static constexpr size_t kBlock = block_bytes(F);
+  static constexpr size_t kHalf = 32;
+
+  template <int Rows, int Begin, int End>
+  static PITH_INLINE void multiply(const uint8_t* half, const int8_t* q, int32x4_t* sums) {
+    static_assert(Rows == 1);
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; ++v) {
+      int8x16_t w[8];
+      unpack_quarter<F>(half + 16 * v, w);
+#pragma GCC unroll 2
+      for (int piece = Begin; piece < End; ++piece) {
+        const int8x16_t x = vld1q_s8(q + 16 * piece);
+        sums[v] = vdotq_laneq_s32(sums[v], w[4 * piece], x, 0);
+        sums[v] = vdotq_laneq_s32(sums[v], w[4 * piece + 1], x, 1);
+        sums[v] = vdotq_laneq_s32(sums[v], w[4 * piece + 2], x, 2);
+        sums[v] = vdotq_laneq_s32(sums[v], w[4 * piece + 3], x, 3);
+      }
+    }
+  }
+};
+
+// `blocks` blocks of packed weights, placed by Dot.
+template <class Dot, PackedFormat F>
+PITH_INLINE void unpack_blocks(const uint8_t* p, size_t blocks, int8_t* out) {
+  for (size_t b = 0; b < blocks; ++b, p += block_bytes(F), out += kBlockWeights) {
+#pragma GCC unroll 4
+    for (int quarter = 0; quarter < 4; ++quarter) {
+      int8x16_t w[8];
+      unpack_quarter<F>(p + 16 * quarter, w);
+      Dot::place(w, quarter, out);
+    }
   }
 }
 
@@ -134,17 +219,16 @@ struct RowGroup {
   float (*acc)[kTileOutputs];  // [Rows, 16], the result so far
 };
 
-// A super block of a tile, ready to be multiplied.
+// The scales and minimums of a super block of a tile.
 template <class Dot, PackedFormat F>
-struct SuperChunk {
+struct SuperScales {
   static constexpr PackedFormatInfo info = packed_info(F);
   static constexpr int groups = kSuperInputs / info.group;
   static constexpr int kQuarterScales = Dot::kScaleVectors / 2 * 4;
-  alignas(16) int8_t weights[kSuperInputs * kTileOutputs];
   alignas(16) int32_t scales[groups][4][kQuarterScales];
   alignas(16) int16_t minimums[groups][kTileOutputs];
 
-  PITH_INLINE explicit SuperChunk(const uint8_t* tile) {
+  PITH_INLINE explicit SuperScales(const uint8_t* tile) {
     const uint8_t* packed_scales = tile + 64;
     for (int g = 0; g < groups; ++g) {
       const uint8x16_t bytes = vld1q_u8(packed_scales + g * kTileOutputs);
@@ -160,10 +244,6 @@ struct SuperChunk {
           vst1q_s16(minimums[g + odd] + 8, widen(vget_high_u8(two.val[odd])));
         }
       }
-    }
-    const uint8_t* packed = tile + super_header_bytes(F);
-    for (size_t b = 0; b < kChunkBlocks; ++b) {
-      unpack_block<Dot, F>(packed + b * block_bytes(F), weights + b * kBlockWeights);
     }
   }
 
@@ -196,7 +276,8 @@ PITH_INLINE void multiply_minimums(const int16_t (*minimums)[kTileOutputs], int 
 }
 
 template <class Dot, PackedFormat F, int Rows>
-void super_rows(const SuperChunk<Dot, F>& chunk, const uint8_t* tile, const RowGroup& a) {
+void super_rows(const SuperScales<Dot, F>& all, const typename Dot::Weight* weights,
+                const uint8_t* tile, const RowGroup& a) {
   constexpr PackedFormatInfo info = packed_info(F);
   constexpr int count = Dot::sums(Rows);
   for (int half = 0; half < 2; ++half) {
@@ -204,16 +285,16 @@ void super_rows(const SuperChunk<Dot, F>& chunk, const uint8_t* tile, const RowG
     for (int i = 0; i < count; ++i) scaled[i] = vdupq_n_s32(0);
     // Dot products of one group, times its scales.
     const auto add = [&](const int32x4_t* dot, int group) {
-      const int32_t* scales = chunk.scales[group][2 * half];
+      const int32_t* scales = all.scales[group][2 * half];
 #pragma GCC unroll 8
       for (int i = 0; i < count; ++i) {
         const int32x4_t scale = vld1q_s32(scales + i % Dot::kScaleVectors * 4);
         scaled[i] = vmlaq_s32(scaled[i], dot[i], scale);
       }
     };
-    const int8_t* w = chunk.weights + half * kHalfBlock;
+    const typename Dot::Weight* w = weights + half * Dot::kHalf;
     const int8_t* q = a.q;
-    for (int b = 0; b < kChunkBlocks; ++b, w += kBlockWeights, q += a.stride * kBlockInputs) {
+    for (int b = 0; b < kChunkBlocks; ++b, w += Dot::kBlock, q += a.stride * kBlockInputs) {
       int32x4_t dot[count];
       for (int i = 0; i < count; ++i) dot[i] = vdupq_n_s32(0);
       if constexpr (info.group == 32) {
@@ -232,12 +313,12 @@ void super_rows(const SuperChunk<Dot, F>& chunk, const uint8_t* tile, const RowG
     for (int m = 0; m < Rows; ++m) {
       int32x4_t minimum[2];
       if constexpr (info.has_min) {
-        multiply_minimums<SuperChunk<Dot, F>::groups>(chunk.minimums, 8 * half, a.sums + 2 * m,
-                                                      a.stride, minimum);
+        multiply_minimums<SuperScales<Dot, F>::groups>(all.minimums, 8 * half, a.sums + 2 * m,
+                                                       a.stride, minimum);
       }
       for (int v = 0; v < 2; ++v) {
         const int output = 8 * half + 4 * v;
-        float32x4_t value = vmulq_f32(vcvtq_f32_s32(whole[m][v]), load_half4(tile + 2 * output));
+        float32x4_t value = vmulq_f32(unshifted<F>(whole[m][v]), load_half4(tile + 2 * output));
         if constexpr (info.has_min) {
           value = vfmsq_f32(value, vcvtq_f32_s32(minimum[v]), load_half4(tile + 32 + 2 * output));
         }
@@ -248,10 +329,10 @@ void super_rows(const SuperChunk<Dot, F>& chunk, const uint8_t* tile, const RowG
   }
 }
 
-// Up to kChunkBlocks blocks of an s format: `scales` and `minimums` are theirs.
+// `blocks` blocks of an s format: `scales` and `minimums` are theirs.
 template <class Dot, PackedFormat F, int Rows>
-void simple_rows(const int8_t* weights, const uint8_t* scales, const uint8_t* minimums,
-                 size_t blocks, const RowGroup& a) {
+void simple_rows(const typename Dot::Weight* weights, const uint8_t* scales,
+                 const uint8_t* minimums, size_t blocks, const RowGroup& a) {
   constexpr PackedFormatInfo info = packed_info(F);
   constexpr int count = Dot::sums(Rows);
   for (int half = 0; half < 2; ++half) {
@@ -259,8 +340,8 @@ void simple_rows(const int8_t* weights, const uint8_t* scales, const uint8_t* mi
     for (int m = 0; m < Rows; ++m) {
       for (int v = 0; v < 2; ++v) sum[m][v] = vld1q_f32(a.acc[m] + 8 * half + 4 * v);
     }
-    const int8_t* w = weights + half * kHalfBlock;
-    for (size_t b = 0; b < blocks; ++b, w += kBlockWeights) {
+    const typename Dot::Weight* w = weights + half * Dot::kHalf;
+    for (size_t b = 0; b < blocks; ++b, w += Dot::kBlock) {
       const size_t cell = b * a.stride;
       int32x4_t dot[count];
       for (int i = 0; i < count; ++i) dot[i] = vdupq_n_s32(0);
@@ -274,7 +355,7 @@ void simple_rows(const int8_t* weights, const uint8_t* scales, const uint8_t* mi
 #pragma GCC unroll 4
         for (int m = 0; m < Rows; ++m) {
           const float32x4_t scale = vmulq_n_f32(weight_scale, a.scales[cell + m]);
-          sum[m][v] = vfmaq_f32(sum[m][v], vcvtq_f32_s32(whole[m][v]), scale);
+          sum[m][v] = vfmaq_f32(sum[m][v], unshifted<F>(whole[m][v]), scale);
           if constexpr (info.has_min) {
             sum[m][v] = vfmaq_n_f32(sum[m][v], load_half4(minimums + at), a.scaled_sums[cell + m]);
           }
@@ -304,24 +385,46 @@ PITH_INLINE void for_row_groups(size_t rows, const F& f) {
   }
 }
 
+// Rows of super block s from row m of a panel of `rows` rows on, whose first is row `first`.
+template <PackedFormat F>
+PITH_INLINE RowGroup super_group(const MatmulArgs& args, size_t first, size_t rows, size_t s,
+                                 size_t m) {
+  constexpr size_t group = packed_info(F).group;
+  const size_t n = args.inputs;
+  const QuantizedRows& all = args.quantized;
+  RowGroup a{};
+  a.stride = rows;
+  a.q = all.q + first * n + (s * kChunkBlocks * rows + m) * kBlockInputs;
+  a.scales = all.scales + first * (n / kSuperInputs) + s * rows + m;
+  a.sums = (group == 16 ? all.sums16 : all.sums32) + first * n / group +
+           s * (kSuperInputs / group) * rows + 2 * m;
+  return a;
+}
+
+// The same for blocks from b on.
+PITH_INLINE RowGroup simple_group(const MatmulArgs& args, size_t first, size_t rows, size_t b,
+                                  size_t m) {
+  const size_t cell = first * (args.inputs / kBlockInputs) + b * rows + m;
+  RowGroup a{};
+  a.stride = rows;
+  a.q = args.quantized.q + cell * kBlockInputs;
+  a.scales = args.quantized.scales + cell;
+  a.scaled_sums = args.quantized.scaled_sums + cell;
+  return a;
+}
+
 // One tile against a panel of `rows` rows whose first is row `first` of the step.
 template <class Dot, PackedFormat F>
 void super_panel(const uint8_t* tile, const MatmulArgs& args, size_t first, size_t rows,
                  float (*acc)[kTileOutputs]) {
-  constexpr size_t group = packed_info(F).group;
-  const size_t n = args.inputs;
-  const QuantizedRows& all = args.quantized;
-  const int16_t* sums = (group == 16 ? all.sums16 : all.sums32) + first * n / group;
-  for (size_t s = 0; s < n / kSuperInputs; ++s, tile += super_bytes(F)) {
-    const SuperChunk<Dot, F> chunk(tile);
+  alignas(16) int8_t weights[kSuperInputs * kTileOutputs];
+  for (size_t s = 0; s < args.inputs / kSuperInputs; ++s, tile += super_bytes(F)) {
+    const SuperScales<Dot, F> scales(tile);
+    unpack_blocks<Dot, F>(tile + super_header_bytes(F), kChunkBlocks, weights);
     for_row_groups(rows, [&]<int Rows>(size_t m) {
-      RowGroup a{};
-      a.stride = rows;
-      a.q = all.q + first * n + (s * kChunkBlocks * rows + m) * kBlockInputs;
-      a.scales = all.scales + first * (n / kSuperInputs) + s * rows + m;
-      a.sums = sums + s * (kSuperInputs / group) * rows + 2 * m;
+      RowGroup a = super_group<F>(args, first, rows, s, m);
       a.acc = acc + m;
-      super_rows<Dot, F, Rows>(chunk, tile, a);
+      super_rows<Dot, F, Rows>(scales, weights, tile, a);
     });
   }
 }
@@ -330,26 +433,40 @@ template <class Dot, PackedFormat F>
 void simple_panel(const uint8_t* tile, const MatmulArgs& args, size_t first, size_t rows,
                   float (*acc)[kTileOutputs]) {
   const size_t blocks = args.inputs / kBlockInputs;
-  const QuantizedRows& all = args.quantized;
   const uint8_t* minimums = tile + simple_column_bytes(args.inputs);
   const uint8_t* packed = tile + simple_header_bytes(F, args.inputs);
   alignas(16) int8_t weights[kSuperInputs * kTileOutputs];
   for (size_t b0 = 0; b0 < blocks; b0 += kChunkBlocks) {
     const size_t count = blocks - b0 < kChunkBlocks ? blocks - b0 : kChunkBlocks;
-    for (size_t b = 0; b < count; ++b) {
-      unpack_block<Dot, F>(packed + (b0 + b) * block_bytes(F), weights + b * kBlockWeights);
-    }
+    unpack_blocks<Dot, F>(packed + b0 * block_bytes(F), count, weights);
     for_row_groups(rows, [&]<int Rows>(size_t m) {
-      const size_t cell = first * blocks + b0 * rows + m;
-      RowGroup a{};
-      a.stride = rows;
-      a.q = all.q + cell * kBlockInputs;
-      a.scales = all.scales + cell;
-      a.scaled_sums = all.scaled_sums + cell;
+      RowGroup a = simple_group(args, first, rows, b0, m);
       a.acc = acc + m;
       simple_rows<Dot, F, Rows>(weights, tile + b0 * 32, minimums + b0 * 32, count, a);
     });
   }
+}
+
+// One tile against row `first`, alone in its panel.
+template <PackedFormat F>
+void super_row(const uint8_t* tile, const MatmulArgs& args, size_t first,
+               float (*acc)[kTileOutputs]) {
+  for (size_t s = 0; s < args.inputs / kSuperInputs; ++s, tile += super_bytes(F)) {
+    RowGroup a = super_group<F>(args, first, 1, s, 0);
+    a.acc = acc;
+    super_rows<Alone<F>, F, 1>(SuperScales<Alone<F>, F>(tile), tile + super_header_bytes(F), tile,
+                               a);
+  }
+}
+
+template <PackedFormat F>
+void simple_row(const uint8_t* tile, const MatmulArgs& args, size_t first,
+                float (*acc)[kTileOutputs]) {
+  RowGroup a = simple_group(args, first, 1, 0, 0);
+  a.acc = acc;
+  simple_rows<Alone<F>, F, 1>(tile + simple_header_bytes(F, args.inputs), tile,
+                              tile + simple_column_bytes(args.inputs), args.inputs / kBlockInputs,
+                              a);
 }
 
 template <PackedFormat F>
@@ -386,7 +503,7 @@ void float_panel(const uint8_t* tile, const MatmulArgs& args, size_t first, size
   });
 }
 
-// `Many` makes the dot products of panels of several rows, Sdot those of one.
+// `Many` makes the dot products of panels of several rows.
 template <class Many, PackedFormat F>
 void tile_panel(const MatmulArgs& args, size_t t, size_t first, size_t rows) {
   const uint8_t* tile = args.tiles + t * tile_bytes(F, args.inputs);
@@ -394,10 +511,10 @@ void tile_panel(const MatmulArgs& args, size_t t, size_t first, size_t rows) {
   if constexpr (is_float(F)) {
     float_panel<F>(tile, args, first, rows, acc);
   } else if constexpr (is_super(F)) {
-    rows == 1 ? super_panel<Sdot, F>(tile, args, first, rows, acc)
+    rows == 1 ? super_row<F>(tile, args, first, acc)
               : super_panel<Many, F>(tile, args, first, rows, acc);
   } else {
-    rows == 1 ? simple_panel<Sdot, F>(tile, args, first, rows, acc)
+    rows == 1 ? simple_row<F>(tile, args, first, acc)
               : simple_panel<Many, F>(tile, args, first, rows, acc);
   }
   const size_t left = args.outputs - t * kTileOutputs;
