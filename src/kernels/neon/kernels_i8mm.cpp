@@ -12,6 +12,7 @@ struct Mmla {
   using Weight = int8_t;
   static constexpr size_t kBlock = kBlockWeights;
   static constexpr size_t kHalf = kHalfBlock;
+  static constexpr bool kMatrices = true;
   static constexpr int kScaleVectors = 4;
   static constexpr int sums(int rows) { return (rows + 1) / 2 * 4; }
 

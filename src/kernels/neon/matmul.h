@@ -8,6 +8,7 @@
 //   Weight                     int8_t, unpacked; Alone: uint8_t, as they are packed
 //   kBlock, kHalf              from a block's weights to the next block's, from the first
 //                              half's to the second's
+//   kMatrices                  whether it is by matrices
 //   kScaleVectors              vectors that hold the scales of 8 outputs
 //   sums(rows)                 vectors that hold the sums of 8 outputs and the rows
 //   place(w, quarter, block)   puts 8 vectors of 4 outputs x 4 inputs into a block (not Alone)
@@ -31,6 +32,7 @@ struct Sdot {
   using Weight = int8_t;
   static constexpr size_t kBlock = kBlockWeights;
   static constexpr size_t kHalf = kHalfBlock;
+  static constexpr bool kMatrices = false;
   static constexpr int kScaleVectors = 2;
   static constexpr int sums(int rows) { return 2 * rows; }
 
@@ -219,7 +221,8 @@ struct RowGroup {
   float (*acc)[kTileOutputs];  // [Rows, 16], the result so far
 };
 
-// The scales and minimums of a super block of a tile.
+// The scales and minimums of a super block of a tile. Each group's scales are less those of
+// the next: by these super_rows multiplies sums that run on from group to group.
 template <class Dot, PackedFormat F>
 struct SuperScales {
   static constexpr PackedFormatInfo info = packed_info(F);
@@ -230,10 +233,14 @@ struct SuperScales {
 
   PITH_INLINE explicit SuperScales(const uint8_t* tile) {
     const uint8_t* packed_scales = tile + 64;
-    for (int g = 0; g < groups; ++g) {
+    int16x8_t next[2] = {vdupq_n_s16(0), vdupq_n_s16(0)};
+    for (int g = groups - 1; g >= 0; --g) {
       const uint8x16_t bytes = vld1q_u8(packed_scales + g * kTileOutputs);
-      place_scales(widen(vget_low_u8(bytes)), scales[g]);
-      place_scales(widen(vget_high_u8(bytes)), scales[g] + 2);
+      const int16x8_t own[2] = {widen(vget_low_u8(bytes)), widen(vget_high_u8(bytes))};
+      for (int v = 0; v < 2; ++v) {
+        place_scales(vsubq_s16(own[v], next[v]), scales[g] + 2 * v);
+        next[v] = own[v];
+      }
     }
     if constexpr (info.has_min) {
       const uint8_t* packed_minimums = packed_scales + groups * kTileOutputs;
@@ -275,37 +282,44 @@ PITH_INLINE void multiply_minimums(const int16_t (*minimums)[kTileOutputs], int 
   }
 }
 
+PITH_INLINE int32x4_t multiply_add_wrapping(int32x4_t sum, int32x4_t a, int32x4_t b) {
+  return vreinterpretq_s32_u32(
+      vmlaq_u32(vreinterpretq_u32_s32(sum), vreinterpretq_u32_s32(a), vreinterpretq_u32_s32(b)));
+}
+
 template <class Dot, PackedFormat F, int Rows>
 void super_rows(const SuperScales<Dot, F>& all, const typename Dot::Weight* weights,
                 const uint8_t* tile, const RowGroup& a) {
   constexpr PackedFormatInfo info = packed_info(F);
   constexpr int count = Dot::sums(Rows);
   for (int half = 0; half < 2; ++half) {
+    // dot runs on, so that it need not be set to zero for each group: with D its value after a
+    // group, sum over g of scale_g (D_g - D_(g-1)) = sum over g of D_g (scale_g - scale_(g+1)).
+    // On the way there `scaled` may wrap around, what it comes to fits.
+    int32x4_t dot[count];
     int32x4_t scaled[count];
-    for (int i = 0; i < count; ++i) scaled[i] = vdupq_n_s32(0);
-    // Dot products of one group, times its scales.
-    const auto add = [&](const int32x4_t* dot, int group) {
+    for (int i = 0; i < count; ++i) dot[i] = scaled[i] = vdupq_n_s32(0);
+    const auto add = [&](int group) {
       const int32_t* scales = all.scales[group][2 * half];
 #pragma GCC unroll 8
       for (int i = 0; i < count; ++i) {
         const int32x4_t scale = vld1q_s32(scales + i % Dot::kScaleVectors * 4);
-        scaled[i] = vmlaq_s32(scaled[i], dot[i], scale);
+        scaled[i] = multiply_add_wrapping(scaled[i], dot[i], scale);
+        // GCC would go on with dot first, for which it copies it.
+        if constexpr (Dot::kMatrices && info.group == 16) asm("" : "+w"(dot[i]), "+w"(scaled[i]));
       }
     };
     const typename Dot::Weight* w = weights + half * Dot::kHalf;
     const int8_t* q = a.q;
     for (int b = 0; b < kChunkBlocks; ++b, w += Dot::kBlock, q += a.stride * kBlockInputs) {
-      int32x4_t dot[count];
-      for (int i = 0; i < count; ++i) dot[i] = vdupq_n_s32(0);
       if constexpr (info.group == 32) {
         Dot::template multiply<Rows, 0, 2>(w, q, dot);
-        add(dot, b);
+        add(b);
       } else {
         Dot::template multiply<Rows, 0, 1>(w, q, dot);
-        add(dot, 2 * b);
-        for (int i = 0; i < count; ++i) dot[i] = vdupq_n_s32(0);
+        add(2 * b);
         Dot::template multiply<Rows, 1, 2>(w, q, dot);
-        add(dot, 2 * b + 1);
+        add(2 * b + 1);
       }
     }
     int32x4_t whole[Rows][2];
