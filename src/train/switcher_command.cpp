@@ -86,10 +86,9 @@ Status add_sampled(const SwitcherFlags& flags, const HeadSetup& setup, SwitcherD
     data.examples.push_back(example);
   }
   if (!data.examples.empty()) return {};
-  return fail(
-      ErrorCode::usage,
-      "no question has samples of both modes: draw both with the same pack, with --think on "
-      "and with --think off");
+  return fail(ErrorCode::usage,
+              "no question has samples of both modes with the same prompt: draw both with the same "
+              "pack, with --think on and --think off, and without --budget and --system");
 }
 
 Status add_direct(const SwitcherFlags& flags, const HeadSetup& setup, SwitcherData& data) {
