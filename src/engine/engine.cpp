@@ -1,12 +1,12 @@
 #include "engine/engine.h"
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
 #include <map>
 #include <optional>
 #include <string>
 
+#include "base/memory.h"
 #include "model/forward.h"
 
 namespace pith {
@@ -17,17 +17,6 @@ constexpr size_t kNone = std::numeric_limits<size_t>::max();
 
 int32_t blocks_for(int64_t tokens) {
   return static_cast<int32_t>((tokens + kKvBlock - 1) / kKvBlock);
-}
-
-// What the system says can still be given out without swapping; unlimited if unknown.
-size_t available_memory() {
-  std::ifstream info("/proc/meminfo");
-  std::string key;
-  size_t kilobytes = 0;
-  for (std::string unit; info >> key >> kilobytes; std::getline(info, unit)) {
-    if (key == "MemAvailable:") return kilobytes * 1024;
-  }
-  return std::numeric_limits<size_t>::max();
 }
 
 Result<EngineOptions> resolve(const ModelConfig& config, const EngineOptions& options) {
