@@ -1,9 +1,18 @@
 // `pith-train`: what `pith train` runs.
+#include <malloc.h>
+
+#include <limits>
+
 #include "cli/program.h"
 #include "pith/version.h"
 #include "train/commands.h"
 
 int main(int argc, char** argv) {
+  // Each step of training takes and frees the same gigabytes. What goes back to the system in
+  // between comes again page by page, zeroed.
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_TOP_PAD, 64 << 20);
   CLI::App app{
       "pith train makes what small language models reason well with: adapters, switchers, "
       "verifiers, and packs of them.",

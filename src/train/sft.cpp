@@ -61,13 +61,12 @@ class ExamplePass {
   }
 
   // The sum of the losses of all tokens times `weight`; adds its gradient.
-  double accumulate(const Twin& twin, const LoraPass& pass, double weight, bool recompute) const {
+  double accumulate(const Twin& twin, const LoraPass& pass, double weight) const {
     const auto loss_of = [&](const at::Tensor& hidden) {
       const at::Tensor wanted = hidden.index_select(0, rows_);
-      const at::Tensor weights = at::full({rows_.size(0)}, weight, hidden.options());
-      return vocabulary_loss(wanted, twin.head(), targets_, weights).loss;
+      return vocabulary_log_probabilities(wanted, twin.head(), targets_).sum() * -weight;
     };
-    return twin.accumulate_gradient(texts_, pass, loss_of, recompute);
+    return twin.accumulate_gradient(texts_, pass, loss_of);
   }
 
  private:
@@ -138,7 +137,7 @@ class SftRun {
       const LoraPass pass{&lora_, options_.dropout,
                           random_bits(options_.seed, static_cast<uint64_t>(step), i)};
       loss += ExamplePass(twin_, data_, parts[i])
-                  .accumulate(twin_, pass, 1 / static_cast<double>(tokens), options_.recompute);
+                  .accumulate(twin_, pass, 1 / static_cast<double>(tokens));
       observer_.on_part(static_cast<double>(i + 1) / static_cast<double>(parts.size()));
     }
     const double norm = optimizer_.clip_gradients(options_.clip_norm);

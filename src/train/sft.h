@@ -31,7 +31,6 @@ struct SftOptions {
   int64_t steps = 0;         // in place of epochs; 0: as these have it
   int32_t batch = 16;        // examples of a step
   int32_t most_rows = 1024;  // tokens behind the boundary that are computed at once
-  bool recompute = true;     // Twin::accumulate_gradient
   TrainPrecision precision = TrainPrecision::bf16;
   uint64_t seed = 0;
   int32_t threads = 0;            // 0: all cores

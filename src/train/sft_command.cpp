@@ -180,9 +180,6 @@ void add_training_flags(CLI::App& command, SftOptions& options) {
   cli::add_choice<TrainPrecision>(command, "--precision", options.precision,
                                   {{"bf16", TrainPrecision::bf16}, {"f32", TrainPrecision::f32}},
                                   "The model's weights in training: bf16 or f32 [bf16]");
-  command.add_flag_callback(
-      "--keep-activations", [&options] { options.recompute = false; },
-      "Compute no layer twice: a quarter less time, several times the memory");
   cli::add_number(command, "--checkpoint-every", options.checkpoint_steps, 1, kLargest,
                   "Steps between checkpoints");
   cli::add_number<uint64_t>(command, "-s,--seed", options.seed, 0,

@@ -2,11 +2,13 @@
 // weights are those of the same GGUF file, as floats, and frozen; only an adapter's
 // factors are trained (LoRA, arXiv 2106.09685). As in the engine, the base model reads a
 // prompt up to the boundary and the adapter what follows (docs/adapters.md), so a prompt
-// costs no gradient and is read once for all answers to it.
+// costs no gradient and is read once for all answers to it. What a layer does is in
+// train/layer.h, and in two ways.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,38 +17,15 @@
 #include "base/thread_pool.h"
 #include "io/gguf.h"
 #include "model/config.h"
-#include "text/tokenizer.h"
-#include "train/lora.h"
+#include "train/layer.h"
 #include "train/torch.h"
 
 namespace pith::train {
 
-// Undefined tensors where the family has none. Vectors have the type of the stream.
-struct TwinLayer {
-  at::Tensor attention_norm;                        // [C]
-  std::array<at::Tensor, kLayerMatrices> matrices;  // by LayerMatrix: [outputs, inputs]
-  std::array<at::Tensor, 3> biases;                 // of query, key, value
-  at::Tensor query_norm, key_norm;                  // [D]
-  at::Tensor mlp_norm;                              // [C]
-};
-
-// Keys and values of a text, for each layer [G, T, D].
-struct Past {
-  int64_t length = 0;
-  std::vector<at::Tensor> keys, values;
-};
-
-// A text that goes on from a past.
-struct Continuation {
-  const Past* past = nullptr;  // never null
-  std::span<const TokenId> tokens;
-};
-
-// The adapter of a pass.
-struct LoraPass {
-  const Lora* lora = nullptr;  // null: the base model
-  double dropout = 0;          // share of the inputs of A that are left out
-  uint64_t seed = 0;           // of what is left out: the same in every run
+// How a twin computes; train/layer.h.
+enum class TwinMath {
+  fused,  // for CPUs. With bfloat16, products of quantised matrices are the engine's own
+  plain,  // LibTorch's own operations
 };
 
 // Immutable; its functions may be called from one thread at a time. Out of memory and the
@@ -55,46 +34,36 @@ class Twin {
  public:
   // Matrices are kept as `dtype`: bfloat16, float32 or float64. All else, the residual
   // stream included, is in float32, or float64 with that. Errors: those of
-  // read_model_config and collect_weights (model/packing.h).
+  // read_model_config and collect_weights (model/packing.h), chosen_isa. A device other than
+  // the CPU takes plain math.
   static Result<Twin> load(std::shared_ptr<const GgufFile> file, at::ScalarType dtype,
-                           ThreadPool& pool, at::Device device = at::kCPU);
+                           ThreadPool& pool, at::Device device = at::kCPU,
+                           TwinMath math = TwinMath::fused);
 
   const ModelConfig& config() const { return config_; }
-  const at::Tensor& head() const { return head_; }  // [V, C]
+  const FrozenMatrix& head() const { return head_; }  // [V, C]
 
   // The base model reads a text. No gradient.
   Past read(std::span<const TokenId> tokens) const;
 
   // Hidden states after the final norm of all texts' tokens, one text after the other:
-  // [T, C]. Nothing of a text depends on the others.
+  // [T, C]. Nothing of a text depends on the others. No gradient.
   at::Tensor hidden(std::span<const Continuation> texts, const LoraPass& pass) const;
   at::Tensor logits(const at::Tensor& hidden) const;  // [T, V]
 
   // loss_of(hidden(texts, pass)), whose gradient is added to the .grad of the adapter's
-  // factors. With `recompute` only the input of each layer is kept, and each layer is
-  // computed a second time on the way back (arXiv 1604.06174): a third more work, a
-  // fraction of the memory, the same gradient.
+  // factors. What layers keep for the way back is at most `keep_bytes`, by default half of
+  // the memory that was free when the model had been loaded; of the layers for which that
+  // does not suffice only the inputs are kept, and they are computed a second time (arXiv
+  // 1604.06174): the same gradient, to the bit.
   double accumulate_gradient(std::span<const Continuation> texts, const LoraPass& pass,
                              FunctionRef<at::Tensor(const at::Tensor& hidden)> loss_of,
-                             bool recompute) const;
+                             std::optional<size_t> keep_bytes = {}) const;
 
  private:
-  // What the layers of one pass share.
-  struct Rows {
-    std::span<const Continuation> texts;
-    at::Tensor cosines, sines;  // [T, 1, D/2]
-    Past* keep = nullptr;       // takes the keys and values; of a single text
-  };
-
   Twin() = default;
-  Rows rows_of(std::span<const Continuation> texts) const;
+  PassRows rows_of(std::span<const Continuation> texts) const;
   at::Tensor embed(std::span<const Continuation> texts) const;
-  at::Tensor layer(int32_t index, const at::Tensor& x, const Rows& rows,
-                   const LoraPass& pass) const;
-  at::Tensor attend(int32_t index, const at::Tensor& queries, const at::Tensor& keys,
-                    const at::Tensor& values, const Rows& rows) const;
-  at::Tensor rotate(const at::Tensor& x, const Rows& rows) const;
-  at::Tensor norm(const at::Tensor& x, const at::Tensor& weight) const;
 
   std::shared_ptr<const GgufFile> file_;  // rows of the embedding are read from it
   const GgufTensor* embedding_ = nullptr;
@@ -103,9 +72,11 @@ class Twin {
   at::ScalarType stream_ = at::kFloat;
   at::Device device_ = at::kCPU;
   std::vector<TwinLayer> layers_;
+  std::unique_ptr<LayerMath> math_;
   at::Tensor output_norm_;  // [C]
-  at::Tensor head_;
+  FrozenMatrix head_;
   at::Tensor frequencies_;  // [D/2], float64
+  size_t keep_bytes_ = 0;   // by default
 };
 
 }  // namespace pith::train

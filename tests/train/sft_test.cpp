@@ -126,17 +126,6 @@ TEST_F(SftTest, StoppedAndGoneOnItHasTheSameLosses) {
   EXPECT_TRUE(again.losses.empty());
 }
 
-TEST_F(SftTest, ComputedTwiceOrNotItIsTheSame) {
-  Observer twice;
-  options_.steps = 3;
-  ASSERT_TRUE(train("twice", twice));
-  options_.recompute = false;
-  Observer once;
-  ASSERT_TRUE(train("once", once));
-  ASSERT_EQ(once.losses.size(), 3);
-  for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(once.losses[i], twice.losses[i], 1e-5);
-}
-
 TEST_F(SftTest, AnotherRunsFolderIsRefused) {
   Observer observer;
   options_.steps = 2;

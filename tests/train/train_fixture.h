@@ -32,16 +32,27 @@ inline std::shared_ptr<const GgufFile> parse_tiny(const std::vector<uint8_t>& by
   return std::make_shared<const GgufFile>(GgufFile::parse(bytes, "tiny.gguf").value());
 }
 
-inline TinyTwin make_twin(const TinySpec& spec, at::ScalarType dtype) {
+inline TinyTwin make_twin(const TinySpec& spec, at::ScalarType dtype,
+                          TwinMath math = TwinMath::fused) {
   std::vector<uint8_t> bytes = tiny_model(spec).bytes();
   ThreadPool pool(1);
-  Twin twin = Twin::load(parse_tiny(bytes), dtype, pool).value();
+  Twin twin = Twin::load(parse_tiny(bytes), dtype, pool, at::kCPU, math).value();
   return {std::move(bytes), std::move(twin)};  // the heap block of the bytes stays where it is
 }
 
 // Random factors, so that the adapter matters and every gradient has something to say.
 inline Lora random_lora(const ModelConfig& config, size_t rank, at::ScalarType dtype) {
   return Lora::from(*random_adapter(config, rank), config, dtype).value();
+}
+
+// The gradients of all factors, which are cleared.
+inline std::vector<at::Tensor> take_gradients(const Lora& lora) {
+  std::vector<at::Tensor> gradients;
+  for (const at::Tensor& factor : lora.parameters()) {
+    gradients.push_back(factor.grad());
+    factor.mutable_grad().reset();
+  }
+  return gradients;
 }
 
 // ||a - b|| / ||b||

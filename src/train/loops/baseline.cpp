@@ -1,0 +1,7 @@
+#include "train/loops/loops.h"
+
+namespace pith::train {
+
+const AllRowLoops kBaselineRowLoops = kAllLoops;
+
+}  // namespace pith::train
