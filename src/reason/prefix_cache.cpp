@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "kernels/kernels.h"
+#include "reason/kv_room.h"
 
 namespace pith {
 namespace {
 
 size_t down_to_blocks(size_t tokens) { return tokens / kKvBlock * kKvBlock; }
 
-// How many whole blocks' tokens two beginnings have in common.
+// How many tokens two beginnings have in common.
 size_t common_tokens(std::span<const TokenId> tokens, std::span<const AdapterId> adapters,
                      std::span<const TokenId> other_tokens,
                      std::span<const AdapterId> other_adapters) {
@@ -20,7 +21,7 @@ size_t common_tokens(std::span<const TokenId> tokens, std::span<const AdapterId>
          adapters[common] == other_adapters[common]) {
     ++common;
   }
-  return down_to_blocks(common);
+  return common;
 }
 
 // By position, of a sequence's first `count`.
@@ -41,30 +42,71 @@ PrefixCache::~PrefixCache() = default;
 
 OwnedSequence PrefixCache::find(std::span<const TokenId> tokens, const AdapterUse& use) {
   ++clock_;
-  const size_t most = tokens.empty() ? 0 : down_to_blocks(tokens.size() - 1);
+  const size_t most = tokens.empty() ? 0 : tokens.size() - 1;
   std::vector<AdapterId> adapters(most);
   for (size_t i = 0; i < most; ++i) adapters[i] = use.at(i);
-  const Match match = follow(tokens.subspan(0, most), adapters);
-  return match.tokens == 0 ? OwnedSequence(engine_) : match.node->sequence.fork();
+  const auto wanted = tokens.subspan(0, most);
+  const Match whole = follow(wanted, adapters);
+  const Match match = most_alike(whole, wanted, adapters);
+  if (match.tokens == 0) return OwnedSequence(engine_);
+  if (match.node != whole.node) use_first_block(*match.node);
+  return beginning(match.node->sequence, match.tokens);
 }
 
 void PrefixCache::insert(std::span<const TokenId> tokens, const OwnedSequence& sequence) {
   ++clock_;
-  const auto room = static_cast<size_t>(std::max<int64_t>(most_tokens_, 0));
-  const size_t most = down_to_blocks(std::min(tokens.size(), room));
+  const auto room = down_to_blocks(static_cast<size_t>(std::max<int64_t>(most_tokens_, 0)));
+  const size_t most = std::min(tokens.size(), room);
+  const auto kept = tokens.subspan(0, most);
   const auto adapters = writers(engine_.adapter_spans(sequence.id()), most);
-  const Match match = follow(tokens.subspan(0, most), adapters);
-  if (match.tokens == most) return;
+  const Match match = follow(kept, adapters);
+  if (const Match part = most_alike(match, kept, adapters); part.tokens == most) {
+    if (part.node != match.node) use_first_block(*part.node);
+    return;
+  }
   auto node = std::make_unique<Node>();
   const auto begin = static_cast<std::ptrdiff_t>(match.tokens);
-  const auto end = static_cast<std::ptrdiff_t>(most);
-  node->tokens.assign(tokens.begin() + begin, tokens.begin() + end);
-  node->adapters.assign(adapters.begin() + begin, adapters.begin() + end);
+  node->tokens.assign(kept.begin() + begin, kept.end());
+  node->adapters.assign(adapters.begin() + begin, adapters.end());
   node->sequence = beginning(sequence, most);
   node->used = clock_;
+  remove_replaced(*match.node, *node);
   match.node->children.push_back(std::move(node));
-  tokens_ += static_cast<int64_t>(most - match.tokens);
+  tokens_ += whole_kv_blocks(static_cast<int64_t>(most - match.tokens));
   while (tokens_ > most_tokens_) evict();
+}
+
+// Of the children, none of which has the next block whole, the one with most of it, and of
+// equals the one that was of use last; `match` itself where none has any.
+PrefixCache::Match PrefixCache::most_alike(const Match& match, std::span<const TokenId> tokens,
+                                           std::span<const AdapterId> adapters) const {
+  Node* best = nullptr;
+  size_t most = 0;
+  for (const auto& child : match.node->children) {
+    const size_t common =
+        common_tokens(tokens.subspan(match.tokens), adapters.subspan(match.tokens), child->tokens,
+                      child->adapters);
+    if (common == 0 || common < most) continue;
+    if (common == most && child->used < best->used) continue;
+    best = child.get();
+    most = common;
+  }
+  return best == nullptr ? match : Match{best, match.tokens + most};
+}
+
+void PrefixCache::use_first_block(Node& node) {
+  if (node.tokens.size() > kKvBlock) split(node, kKvBlock);
+  node.used = clock_;
+}
+
+// What is unfinished and has nothing that the new child has not.
+void PrefixCache::remove_replaced(Node& parent, const Node& by) {
+  const auto count = std::erase_if(parent.children, [&](const auto& child) {
+    return child->tokens.size() < kKvBlock &&
+           common_tokens(by.tokens, by.adapters, child->tokens, child->adapters) ==
+               child->tokens.size();
+  });
+  tokens_ -= static_cast<int64_t>(count) * kKvBlock;
 }
 
 // Walks down as far as whole blocks are alike, and marks the way as used. A node that is alike
@@ -76,8 +118,9 @@ PrefixCache::Match PrefixCache::follow(std::span<const TokenId> tokens,
     Node* next = nullptr;
     size_t common = 0;
     for (const auto& child : match.node->children) {
-      common = common_tokens(tokens.subspan(match.tokens), adapters.subspan(match.tokens),
-                             child->tokens, child->adapters);
+      common =
+          down_to_blocks(common_tokens(tokens.subspan(match.tokens), adapters.subspan(match.tokens),
+                                       child->tokens, child->adapters));
       if (common == 0) continue;
       next = child.get();
       break;  // no two begin with the same block
@@ -130,10 +173,12 @@ bool PrefixCache::evict() {
   }
   if (parent == nullptr) return false;
   Node& leaf = *parent->children[place];
-  leaf.tokens.resize(leaf.tokens.size() - kKvBlock);
-  leaf.adapters.resize(leaf.tokens.size());
+  const size_t left = down_to_blocks(leaf.tokens.size() - 1);
   const int32_t length = engine_.length(leaf.sequence.id());
-  engine_.truncate(leaf.sequence.id(), length - kKvBlock);
+  const auto gone = static_cast<int32_t>(leaf.tokens.size() - left);
+  engine_.truncate(leaf.sequence.id(), length - gone);
+  leaf.tokens.resize(left);
+  leaf.adapters.resize(left);
   if (leaf.tokens.empty()) {
     parent->children.erase(parent->children.begin() + static_cast<std::ptrdiff_t>(place));
   }

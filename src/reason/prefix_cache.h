@@ -13,12 +13,14 @@
 
 namespace pith {
 
-// Whole blocks are kept. What they hold depends on their tokens, on all before them, and on
+// All that was read is kept, to the last token; what is found, too, ends at any token. Room is
+// counted in blocks. What a block holds depends on its tokens, on all before them, and on
 // which adapter wrote each: all of it is compared, so what is found is what reading would
 // write, to the bit. The branches of the tree share the blocks of their common beginnings with
-// each other, and with the sequences that were forked from them. Those that were read side by
-// side have blocks of their own for what they have in common: it is then held twice, and counts
-// once, until one of them goes.
+// each other, and with the sequences that were forked from them; a block in which they part,
+// or that one of them has not filled, is each one's own. Those that were read side by side have
+// blocks of their own for what they have in common: it is then held twice, and counts once,
+// until one of them goes.
 //
 // Borrows the engine, and holds sequences of it. Not thread safe: the engine's driver.
 class PrefixCache {
@@ -43,20 +45,25 @@ class PrefixCache {
   int64_t tokens() const { return tokens_; }
 
  private:
-  // A run of blocks in which the tree does not part.
+  // A run of blocks in which the tree does not part. Only a leaf's last one may be unfinished:
+  // whatever is longer replaces it.
   struct Node {
-    std::vector<TokenId> tokens;      // whole blocks
+    std::vector<TokenId> tokens;      // one at least
     std::vector<AdapterId> adapters;  // by token
     OwnedSequence sequence;           // from the root to the end of `tokens`
     uint64_t used = 0;                // when it was last of use
     std::vector<std::unique_ptr<Node>> children;
   };
   struct Match {
-    Node* node;     // whose blocks are all alike, as are those before it
-    size_t tokens;  // up to its end
+    Node* node;
+    size_t tokens;  // that are alike, up to its end or into its first block
   };
 
   Match follow(std::span<const TokenId> tokens, std::span<const AdapterId> adapters);
+  Match most_alike(const Match& match, std::span<const TokenId> tokens,
+                   std::span<const AdapterId> adapters) const;
+  void use_first_block(Node& node);
+  void remove_replaced(Node& parent, const Node& by);
   void split(Node& node, size_t tokens);
   OwnedSequence beginning(const OwnedSequence& sequence, size_t tokens);
 

@@ -16,26 +16,39 @@ namespace {
 
 using testing::TinyReasoner;
 
-// Blocks are known by all tokens up to their end, and who wrote them.
+// Blocks are known by all tokens up to their end, and who wrote them. One that is not full is
+// there while nothing is that has more of the same.
 class ModelCache {
  public:
   explicit ModelCache(size_t most_blocks) : most_blocks_(most_blocks) {}
 
   size_t find(std::span<const TokenId> tokens, const AdapterUse& use) {
     ++clock_;
-    size_t blocks = 0;
-    for (; (blocks + 1) * kKvBlock < tokens.size(); ++blocks) {
-      const auto found = used_.find(key(tokens, use, blocks + 1));
-      if (found == used_.end()) break;
-      found->second = clock_;
-    }
-    return blocks * kKvBlock;
+    const Key wanted = key(tokens.subspan(0, tokens.size() - 1), use);
+    const size_t whole = use_whole_blocks(wanted);
+    const auto part = most_alike(wanted, whole);
+    if (part == used_.end()) return whole;
+    part->second = clock_;
+    return common(part->first, wanted);
   }
 
   void insert(std::span<const TokenId> tokens, const AdapterUse& use) {
     ++clock_;
-    const size_t blocks = std::min(tokens.size() / kKvBlock, most_blocks_);
-    for (size_t i = 1; i <= blocks; ++i) used_[key(tokens, use, i)] = clock_;
+    const Key all = key(tokens.subspan(0, std::min(tokens.size(), most_blocks_ * kKvBlock)), use);
+    const size_t whole = use_whole_blocks(all);
+    const auto part = most_alike(all, whole);
+    if (whole == all.size()) return;
+    if (part != used_.end() && common(part->first, all) == all.size()) {
+      part->second = clock_;
+      return;
+    }
+    std::erase_if(used_, [&](const auto& other) {
+      return other.first.size() % kKvBlock != 0 && common(other.first, all) == other.first.size();
+    });
+    for (size_t end = whole; end < all.size();) {
+      end = std::min(end + kKvBlock, all.size());
+      used_[Key(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(end))] = clock_;
+    }
     while (used_.size() > most_blocks_) evict();
   }
 
@@ -43,17 +56,48 @@ class ModelCache {
 
  private:
   using Key = std::vector<std::pair<TokenId, AdapterId>>;
+  using Blocks = std::map<Key, uint64_t>;
 
-  static Key key(std::span<const TokenId> tokens, const AdapterUse& use, size_t blocks) {
+  static Key key(std::span<const TokenId> tokens, const AdapterUse& use) {
     Key key;
-    for (size_t i = 0; i < blocks * kKvBlock; ++i) key.emplace_back(tokens[i], use.at(i));
+    for (size_t i = 0; i < tokens.size(); ++i) key.emplace_back(tokens[i], use.at(i));
     return key;
+  }
+
+  static size_t common(const Key& a, const Key& b) {
+    return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
+                               a.begin());
+  }
+
+  size_t use_whole_blocks(const Key& wanted) {
+    size_t whole = 0;
+    for (; whole + kKvBlock <= wanted.size(); whole += kKvBlock) {
+      const auto found = used_.find(
+          Key(wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(whole + kKvBlock)));
+      if (found == used_.end()) break;
+      found->second = clock_;
+    }
+    return whole;
+  }
+
+  // Of the blocks behind `whole` tokens.
+  Blocks::iterator most_alike(const Key& wanted, size_t whole) {
+    auto best = used_.end();
+    const auto rank = [&](const Blocks::iterator& it) {
+      return std::make_pair(common(it->first, wanted), it->second);
+    };
+    for (auto it = used_.begin(); it != used_.end(); ++it) {
+      const size_t size = it->first.size();
+      if (size <= whole || size > whole + kKvBlock || common(it->first, wanted) <= whole) continue;
+      if (best == used_.end() || rank(it) > rank(best)) best = it;
+    }
+    return best;
   }
 
   bool is_leaf(const Key& key) const {
     return std::none_of(used_.begin(), used_.end(), [&](const auto& other) {
-      return other.first.size() > key.size() &&
-             std::equal(key.begin(), key.end(), other.first.begin());
+      return other.first.size() > key.size() && key.size() % kKvBlock == 0 &&
+             common(key, other.first) == key.size();
     });
   }
 
@@ -66,7 +110,7 @@ class ModelCache {
   }
 
   size_t most_blocks_;
-  std::map<Key, uint64_t> used_;
+  Blocks used_;
   uint64_t clock_ = 0;
 };
 
@@ -107,7 +151,8 @@ std::vector<TokenId> random_prompt(uint64_t round) {
     const auto block = testing::some_tokens(kKvBlock, random_bits(round, 2, i) % 2);
     tokens.insert(tokens.end(), block.begin(), block.end());
   }
-  const auto rest = testing::some_tokens(random_bits(round, 3, 0) % kKvBlock, 77);
+  const auto rest =
+      testing::some_tokens(random_bits(round, 3, 0) % kKvBlock, 76 + random_bits(round, 3, 1) % 2);
   tokens.insert(tokens.end(), rest.begin(), rest.end());
   if (tokens.empty()) tokens.push_back(1);
   return tokens;
@@ -123,8 +168,7 @@ TEST_F(PrefixCacheTest, HoldsWhatItsModelHolds) {
     for (uint64_t round = 0; round < 150; ++round) {
       const std::vector<TokenId> tokens = random_prompt(round);
       AdapterUse use;
-      if (random_bits(round, 4, 0) % 2 == 0)
-        use = {adapter, tokens.size() / 2 / kKvBlock * kKvBlock};
+      if (random_bits(round, 4, 0) % 2 == 0) use = {adapter, tokens.size() / 2 / 32 * 32};
       const OwnedSequence sequence = cache.find(tokens, use);
       const auto found = static_cast<size_t>(engine().length(sequence.id()));
       ASSERT_EQ(found, model.find(tokens, use)) << round;
@@ -152,10 +196,24 @@ TEST_F(PrefixCacheTest, WhatAnotherAdapterWroteIsNotFound) {
   const auto found = [&](const AdapterUse& wanted) {
     return engine().length(cache.find(tokens, wanted).id());
   };
-  EXPECT_EQ(found(use), 3 * kKvBlock);  // the last token must be read
+  EXPECT_EQ(found(use), 4 * kKvBlock - 1);  // the last token must be read
   EXPECT_EQ(found({}), 2 * kKvBlock);
-  EXPECT_EQ(found({adapter, 2 * kKvBlock - 1}), kKvBlock);
+  EXPECT_EQ(found({adapter, 2 * kKvBlock - 1}), 2 * kKvBlock - 1);
+  EXPECT_EQ(found({adapter, 5}), 5);
   EXPECT_EQ(found({adapter, 0}), 0);
+}
+
+TEST_F(PrefixCacheTest, WhatGrowsIsHeldOnce) {
+  PrefixCache cache(engine(), 1024);
+  const auto tokens = testing::some_tokens(100, 1);
+  for (const size_t length : {10u, 30u, 30u, 20u, 64u, 70u, 100u}) {
+    const auto beginning = std::span(tokens).subspan(0, length);
+    const OwnedSequence sequence = cache.find(beginning, {});
+    read(sequence, beginning, {});
+    cache.insert(beginning, sequence);
+    EXPECT_EQ(cache.tokens(), length > kKvBlock ? 2 * kKvBlock : kKvBlock) << length;
+  }
+  EXPECT_EQ(engine().length(cache.find(tokens, {}).id()), 99);
 }
 
 TEST_F(PrefixCacheTest, IsEmptiedBlockByBlock) {
@@ -167,7 +225,7 @@ TEST_F(PrefixCacheTest, IsEmptiedBlockByBlock) {
     read(sequence, tokens, {});
     cache.insert(tokens, sequence);
   }
-  for (int64_t blocks = 3; blocks > 0; --blocks) {
+  for (int64_t blocks = 4; blocks > 0; --blocks) {
     EXPECT_EQ(cache.tokens(), blocks * kKvBlock);
     EXPECT_EQ(engine().free_kv_tokens(), free_before - blocks * kKvBlock);
     EXPECT_TRUE(cache.evict());
