@@ -171,8 +171,11 @@ pith_status pith_session_open(const pith_model* model, const pith_session_option
 /* Not while a call is at work with it. */
 void pith_session_free(pith_session* session);
 
-/* Ends the call that is at work, if there is one, before its next step, as a callback would.
- * From any thread, also from a callback. */
+/* Ends the call that is at work before its next step, as a callback would. From any thread, also
+ * from a callback. Where none is at work it does nothing, and no later call is ended by it: a
+ * cancel that comes as its call ends must not hit another. So one that comes before its call has
+ * begun is lost. A call whose callback has been told of anything has begun; and a flag of your
+ * own that the callback looks at, and returns, is never lost. */
 void pith_session_cancel(pith_session* session);
 
 /* ---- What is told while a call is at work -------------------------------------------- */

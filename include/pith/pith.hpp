@@ -221,7 +221,7 @@ class Session {
     return finish<Reply>(status, error, reply, relay);
   }
 
-  // From any thread.
+  // The call that is at work, from any thread: pith_session_cancel().
   void cancel() noexcept { pith_session_cancel(get()); }
 
   pith_session* get() const noexcept { return session_.get(); }

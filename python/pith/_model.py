@@ -56,7 +56,7 @@ class Calls:
         raise NotImplementedError
 
     def cancel(self) -> None:
-        """Ends the call that is at work, from any thread."""
+        """Ends the call that is at work, from any thread; nothing where there is none."""
         c.library().pith_session_cancel(self._session()._open())
 
     def ask(

@@ -38,8 +38,10 @@ struct pith_session {
   int32_t context_tokens;
   std::optional<pith::LoadedPack> pack;
   std::shared_ptr<const pith::Adapter> adapter;  // null: none, or the pack's
-  std::atomic<bool> busy = false;
-  std::atomic<bool> cancelled = false;
+  // One word, so that a cancel hits the call that is at work or none: it neither gets lost once
+  // a call has begun, nor waits for the next one.
+  enum class State { idle, at_work, cancelled };
+  std::atomic<State> state = State::idle;
   // Of pith_chat() and pith_generate(), made by the first of them. The engine outlives what
   // runs on it.
   std::unique_ptr<pith::Engine> engine = nullptr;

@@ -78,11 +78,11 @@ Status open_session(const pith_model& model, const pith_session_options* options
 
 Result<SessionUse> SessionUse::take(pith_session* session) {
   PITH_TRY_VOID(given(session, "session"));
-  if (session->busy.exchange(true)) {
+  auto idle = pith_session::State::idle;
+  if (!session->state.compare_exchange_strong(idle, pith_session::State::at_work)) {
     return fail(ErrorCode::usage,
                 "another call is at work with this session: wait for it, or open a second one");
   }
-  session->cancelled = false;
   return SessionUse(session);
 }
 
@@ -179,7 +179,9 @@ pith_status pith_session_open(const pith_model* model, const pith_session_option
 void pith_session_free(pith_session* session) { delete session; }
 
 void pith_session_cancel(pith_session* session) {
-  if (session != nullptr) session->cancelled = true;
+  if (session == nullptr) return;
+  auto at_work = pith_session::State::at_work;
+  session->state.compare_exchange_strong(at_work, pith_session::State::cancelled);
 }
 
 const char* pith_finish_reason_name(pith_finish_reason reason) {

@@ -21,7 +21,7 @@ class SessionUse {
   SessionUse(SessionUse&& other) noexcept : session_(std::exchange(other.session_, nullptr)) {}
   SessionUse& operator=(SessionUse&&) = delete;
   ~SessionUse() {
-    if (session_ != nullptr) session_->busy = false;
+    if (session_ != nullptr) session_->state = pith_session::State::idle;
   }
   pith_session& operator*() const { return *session_; }
   pith_session* operator->() const { return session_; }
@@ -41,7 +41,7 @@ class CallbackObserver : public DecodeObserver {
   void on_start(size_t branches) override;
   void on_token(size_t index, const Branch& branch, std::string_view text) override;
   void on_finish(size_t index, const Branch& branch, std::optional<double>) override;
-  bool cancelled() override { return stopped_ || session_.cancelled; }
+  bool cancelled() override { return stopped_ || session_.state == pith_session::State::cancelled; }
 
  private:
   void tell(const pith_event& event);

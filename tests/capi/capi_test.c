@@ -618,8 +618,10 @@ static void test_cancel_session(void) {
   CHECK_FAILS(pith_generate(session, long_prompt, NULL, cancel_session, session, &reply, &error),
               PITH_ERROR_CANCELLED, "");
   CHECK(reply == NULL);
+  pith_session_cancel(session); /* no call is at work: it is for none */
   const pith_generate_options text = short_text();
   CHECK_OK(pith_generate(session, "once", &text, NULL, NULL, &reply, &error));
+  CHECK(reply->finish_reason != PITH_FINISH_CANCELLED);
   pith_reply_free(reply);
   pith_session_free(session);
   pith_model_free(model);
