@@ -36,6 +36,7 @@ const fakeDocument = {
 test("blocks of Markdown", () => {
   const cases = [
     ["# One\n## Two ##", "h2(One) h3(Two)"],
+    ["# C#\n#\n# #", "h2(C#) h2() h2()"],
     ["a\nb\n\nc", "p(a\nb) p(c)"],
     ["a  \nb\\\nc", "p(a   br() b br() c)"],
     ["- a\n- b\n  - c\n\n1. x\n2. y", "ul(li(a) li(b ul(li(c)))) ol(li(x) li(y))"],
@@ -48,6 +49,31 @@ test("blocks of Markdown", () => {
   ];
   for (const [text, expected] of cases) assert.equal(read(text), expected, text);
   assert.equal(markdown("3. c")[0].attributes.start, "3");
+});
+
+// Each of these once took time that grew with the square of its length, or worse.
+test("hostile texts are read in linear time", () => {
+  const many = (piece, count) => piece.repeat(count);
+  const hostile = {
+    "emphasis that nothing closes": many("*a ", 40000),
+    "each kind of it": many("*a **b ***c _d __e ___f ~~g ", 8000),
+    "emphasis before code that nothing closes": many("*a `", 50000),
+    "labels that nothing closes": many("[", 50000),
+    "labels without addresses": many("[a](", 30000),
+    "formulas that nothing closes": many("\\( \\[ $$", 20000),
+    "groups that nothing closes": many("\\boxed{", 20000),
+    "environments that nothing closes": many("\\begin{a} ", 20000),
+    "displays that nothing closes": many("\\[\n", 40000),
+    "spaces in a heading": `# a${many(" ", 60000)}b`,
+    "spaces before a fence's end": "```" + many(" ", 60000) + "`",
+    "spaces before no table": `|\n${many(" ", 60000)}-x`,
+  };
+  for (const [name, text] of Object.entries(hostile)) {
+    const before = process.cpuUsage();
+    markdown(text);
+    const used = process.cpuUsage(before);
+    assert.ok(used.user + used.system < 2e6, `${name}: ${(used.user + used.system) / 1e6} s`);
+  }
 });
 
 test("code is kept as it is", () => {

@@ -5,13 +5,15 @@ import {displayAt, spans} from "./spans.js";
 import {h, textOf} from "./tree.js";
 
 const MOST_DEPTH = 12;
+const MOST_DISPLAY_LINES = 200;
 
-const FENCE = /^( {0,3})(`{3,}|~{3,})\s*([^`\s]*)[^`]*$/;
-const HEADING = /^ {0,3}(#{1,6})(?:\s+(.*?))?\s*#*$/;
+// None of these tries more than one way to read a run of spaces: time is linear in the line.
+const FENCE = /^( {0,3})(`{3,}|~{3,})([^`]*)$/;
+const HEADING = /^ {0,3}(#{1,6})(\s.*)?$/;
 const RULE = /^ {0,3}([-*_])(?:\s*\1){2,}\s*$/;
 const QUOTE = /^ {0,3}> ?/;
 const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])(?:\s+|$)/;
-const TABLE_LINE = /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
+const TABLE_LINE = /^\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?$/;  // without spaces around it
 
 export function markdown(text) {
   return blocks(text.replace(/\r\n?/g, "\n").replace(/\t/g, "    ").split("\n"), 0);
@@ -60,7 +62,7 @@ function block(lines, at, depth) {
 function fenced(lines, at) {
   const open = FENCE.exec(lines[at]);
   if (!open) return null;
-  const [, indent, marks, language] = open;
+  const [, indent, marks, info] = open;
   const code = [];
   let next = at + 1;
   for (; next < lines.length; ++next) {
@@ -68,6 +70,7 @@ function fenced(lines, at) {
     if (line.length >= marks.length && line === marks[0].repeat(line.length)) break;
     code.push(lines[next].startsWith(indent) ? lines[next].slice(indent.length) : lines[next].trimStart());
   }
+  const language = info.trim().split(/\s/, 1)[0];
   return {tree: codeBlock(code.join("\n"), language), next: next + 1};
 }
 
@@ -86,7 +89,7 @@ function display(lines, at) {
   let last = at;
   let end = first.indexOf(begin.close, begin.from);
   while (end < 0) {
-    if (++last === lines.length || lines[last].trim() === "") return null;
+    if (++last === lines.length || last - at > MOST_DISPLAY_LINES || lines[last].trim() === "") return null;
     end = lines[last].indexOf(begin.close);
   }
   const source = [first, ...lines.slice(at + 1, last + 1)].join("\n");
@@ -102,7 +105,8 @@ function heading(line, at) {
   if (!match) return null;
   // The page has its own h1.
   const level = Math.min(match[1].length + 1, 6);
-  return {tree: h(`h${level}`, {}, spans(match[2] ?? "")), next: at + 1};
+  const text = (match[2] ?? "").trim().replace(/(?:^|\s)#+$/, "").trimEnd();
+  return {tree: h(`h${level}`, {}, spans(text)), next: at + 1};
 }
 
 function quote(lines, at, depth) {
@@ -164,7 +168,7 @@ function cells(line) {
 
 function isTable(lines, at) {
   return lines[at].includes("|") && at + 1 < lines.length && lines[at + 1].includes("-") &&
-    TABLE_LINE.test(lines[at + 1]) && cells(lines[at]).length === cells(lines[at + 1]).length;
+    TABLE_LINE.test(lines[at + 1].trim()) && cells(lines[at]).length === cells(lines[at + 1]).length;
 }
 
 function tableOf(lines, at) {

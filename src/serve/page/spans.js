@@ -2,7 +2,11 @@
 import {mathTree} from "./math.js";
 import {h, isSafeLink} from "./tree.js";
 
+// Bounds on what a hostile text may cost: how deep spans nest, and how far the end of a link's
+// label or of a group of LaTeX is looked for. Other marks are looked for to the text's end, but
+// not again once there was none.
 const MOST_DEPTH = 12;
+const MOST_INSIDE = 2000;
 const DISPLAYS = [["$$", "$$"], ["\\[", "\\]"]];
 
 // How the display that the text begins with ends; null where it is none.
@@ -18,6 +22,7 @@ const PLAIN = /[^\\`*_~[\]!$<h\n]+/y;
 // The trees and strings of a text within a block.
 export function spans(text, depth = 0) {
   const out = [];
+  const missing = new Set();  // marks that nothing behind here closes
   let plain = "";
   const flush = () => {
     if (plain) out.push(plain);
@@ -32,7 +37,7 @@ export function spans(text, depth = 0) {
       at = PLAIN.lastIndex;
       continue;
     }
-    const read = depth < MOST_DEPTH ? span(text, at, depth) : null;
+    const read = depth < MOST_DEPTH ? span(text, at, depth, missing) : null;
     if (read?.tree) {
       flush();
       out.push(read.tree);
@@ -46,16 +51,16 @@ export function spans(text, depth = 0) {
 }
 
 // What the character at `at` begins: {tree or text, next}; null: it is itself.
-function span(text, at, depth) {
+function span(text, at, depth, missing) {
   switch (text[at]) {
     case "\\":
-      return backslash(text, at);
+      return backslash(text, at, missing);
     case "`":
-      return codeSpan(text, at);
+      return codeSpan(text, at, missing);
     case "$":
-      return dollars(text, at);
+      return dollars(text, at, missing);
     case "*": case "_": case "~":
-      return emphasis(text, at, depth);
+      return emphasis(text, at, depth, missing);
     case "!":
       return text[at + 1] === "[" ? link(text, at + 1, depth) : null;
     case "[":
@@ -71,11 +76,18 @@ function span(text, at, depth) {
   }
 }
 
-function backslash(text, at) {
+// Where the mark stands next; -1 where it does not.
+function find(mark, text, from, missing) {
+  const end = missing.has(mark) ? -1 : text.indexOf(mark, from);
+  if (end < 0) missing.add(mark);
+  return end;
+}
+
+function backslash(text, at, missing) {
   const next = text[at + 1];
   if (next === "\n") return {tree: h("br"), next: at + 2};
   for (const [open, close, block] of [["(", "\\)", false], ["[", "\\]", true]]) {
-    const end = next === open ? text.indexOf(close, at + 2) : -1;
+    const end = next === open ? find(close, text, at + 2, missing) : -1;
     if (end >= 0) return {tree: mathTree(text.slice(at + 2, end), block), next: end + 2};
   }
   if (text.startsWith("\\boxed{", at)) {
@@ -84,7 +96,7 @@ function backslash(text, at) {
   }
   if (text.startsWith("\\begin{", at)) {
     const begin = displayAt(text.slice(at, at + 40));
-    const end = begin ? text.indexOf(begin.close, at) : -1;
+    const end = begin ? find(begin.close, text, at, missing) : -1;
     if (end >= 0) {
       const behind = end + begin.close.length;
       return {tree: mathTree(text.slice(at, behind), true), next: behind};
@@ -93,10 +105,11 @@ function backslash(text, at) {
   return next && /[!-/:-@[-`{-~]/.test(next) ? {text: next, next: at + 2} : null;
 }
 
-// Behind the } that fits the { at `at`; 0 where there is none.
+// Behind the } that fits the { at `at`; 0 where there is none in reach.
 function groupEnd(text, at) {
   let depth = 0;
-  for (let i = at; i < text.length; ++i) {
+  const last = Math.min(text.length, at + MOST_INSIDE);
+  for (let i = at; i < last; ++i) {
     if (text[i] === "\\") ++i;
     else if (text[i] === "{") ++depth;
     else if (text[i] === "}" && --depth === 0) return i + 1;
@@ -104,23 +117,23 @@ function groupEnd(text, at) {
   return 0;
 }
 
-function codeSpan(text, at) {
+function codeSpan(text, at, missing) {
   const marks = /^`+/.exec(text.slice(at))[0];
-  for (let end = text.indexOf(marks, at + marks.length); end >= 0;) {
+  for (let end = find(marks, text, at + marks.length, missing); end >= 0;) {
     const behind = end + /^`+/.exec(text.slice(end))[0].length;
     if (behind - end === marks.length) {
       const code = text.slice(at + marks.length, end).replace(/\n/g, " ").replace(/^ (.*[^ ].*) $/, "$1");
       return {tree: h("code", {}, code), next: behind};
     }
-    end = text.indexOf(marks, behind);
+    end = find(marks, text, behind, missing);
   }
   return {text: marks, next: at + marks.length};
 }
 
 // "$5 and $10" is money: within maths no space stands beside the dollars and no digit behind.
-function dollars(text, at) {
+function dollars(text, at, missing) {
   if (text.startsWith("$$", at)) {
-    const end = text.indexOf("$$", at + 2);
+    const end = find("$$", text, at + 2, missing);
     return end > at + 2 ? {tree: mathTree(text.slice(at + 2, end), true), next: end + 2} : {text: "$$", next: at + 2};
   }
   if (!/\S/.test(text[at + 1] ?? " ")) return null;
@@ -137,7 +150,7 @@ function dollars(text, at) {
 const WORD = /[\p{L}\p{N}]/u;
 
 // *, ** and ***, likewise with _ between words; ~~.
-function emphasis(text, at, depth) {
+function emphasis(text, at, depth, missing) {
   const c = text[at];
   let length = 1;
   while (text[at + length] === c) ++length;
@@ -146,11 +159,12 @@ function emphasis(text, at, depth) {
   if (!/\S/.test(text[at + length] ?? " ")) return itself;
   if (c === "_" && WORD.test(text[at - 1] ?? "")) return itself;
   const marks = c.repeat(length);
+  if (missing.has(marks)) return itself;
   for (let end = at + length; end < text.length; ++end) {
     if (text[end] === "\\") {
       ++end;
     } else if (text[end] === "`") {
-      end = (codeSpan(text, end)?.next ?? end + 1) - 1;
+      end = codeSpan(text, end, missing).next - 1;
     } else if (text.startsWith(marks, end)) {
       let behind = end + length;
       while (text[behind] === c) ++behind;
@@ -166,6 +180,7 @@ function emphasis(text, at, depth) {
       end = behind - 1;
     }
   }
+  missing.add(marks);
   return itself;
 }
 
@@ -177,7 +192,8 @@ function linkTree(url, children) {
 function link(text, at, depth) {
   let level = 0;
   let end = at;
-  for (; end < text.length; ++end) {
+  const last = Math.min(text.length, at + MOST_INSIDE);
+  for (; end < last; ++end) {
     if (text[end] === "\\") ++end;
     else if (text[end] === "[") ++level;
     else if (text[end] === "]" && --level === 0) break;
