@@ -197,6 +197,9 @@ void add_network_flags(CLI::App& command, ServeOptions& options) {
                "Origin of web pages that may use the server, as https://chat.example; may be "
                "repeated");
   add_number(command, "--connections", options.http.connections, 1, 65536, "Most connections");
+  add_number(command, "--connections-per-address", options.http.connections_per_address, 0, 65536,
+             "")
+      ->description("Most of these from one address; behind a proxy all come from its own [half]");
 }
 
 void add_capacity_flags(CLI::App& command, ServeOptions& options) {

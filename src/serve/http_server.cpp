@@ -15,8 +15,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <exception>
 #include <new>
-#include <system_error>
 #include <vector>
 
 namespace pith {
@@ -51,6 +51,16 @@ std::pair<std::string, uint16_t> name_of(const sockaddr_storage& address) {
   std::memcpy(&v6, &address, sizeof(v6));
   inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
   return {text.data(), ntohs(v6.sin6_port)};
+}
+
+// Whose connection it is: the address, of IPv6 the network's half of it.
+std::string origin_of(const sockaddr_storage& address) {
+  std::string name = name_of(address).first;
+  const bool is_v4_in_v6 = name.substr(0, 7) == "::ffff:";
+  if (address.ss_family != AF_INET6 || is_v4_in_v6) return name;
+  sockaddr_in6 v6;
+  std::memcpy(&v6, &address, sizeof(v6));
+  return {reinterpret_cast<const char*>(v6.sin6_addr.s6_addr), 8};
 }
 
 bool is_loopback(std::string_view address) {
@@ -133,31 +143,51 @@ void HttpServer::accept_connections() {
                         SOCK_CLOEXEC | SOCK_NONBLOCK));
     reap();
     if (fd) {
-      add(std::move(fd), name_of(address).first);
+      try {
+        add(std::move(fd), name_of(address).first, origin_of(address));
+      } catch (const std::bad_alloc&) {  // the connection is closed
+      }
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       std::this_thread::sleep_for(std::chrono::duration<double>(kPauseSeconds));
     }
   }
 }
 
-void HttpServer::add(UniqueFd fd, std::string peer) {
+// Why another connection cannot be taken, with the mutex held; null: it can.
+const char* HttpServer::no_room_for(std::string_view origin) const {
+  if (connections_.size() >= static_cast<size_t>(options_.connections)) {
+    return "there are too many connections";
+  }
+  const int most = options_.connections_per_address > 0 ? options_.connections_per_address
+                                                        : (options_.connections + 1) / 2;
+  const auto held =
+      std::count_if(connections_.begin(), connections_.end(),
+                    [&](const Connection& connection) { return connection.origin == origin; });
+  return held >= most ? "there are too many connections from your address" : nullptr;
+}
+
+void HttpServer::add(UniqueFd fd, std::string peer, std::string origin) {
   const int yes = 1;
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));  // tokens come one by one
   const std::scoped_lock lock(mutex_);
-  const bool full = connections_.size() >= static_cast<size_t>(options_.connections);
-  Connection& connection =
-      connections_.emplace_back(Connection{HttpSocket(std::move(fd)), std::move(peer), false, {}});
-  if (!full) {
+  const char* reason = no_room_for(origin);
+  Connection& connection = connections_.emplace_back(
+      Connection{HttpSocket(std::move(fd)), std::move(peer), std::move(origin), false, {}});
+  if (reason == nullptr) {
     try {
       connection.thread = std::thread([this, &connection] { serve(connection); });
       return;
-    } catch (const std::system_error&) {  // no more threads
+    } catch (const std::exception&) {
+      reason = "there are no more threads";
     }
   }
-  // Not waited for: this thread has others to take.
-  HttpExchange exchange({}, connection.peer, connection.socket, /*write_s=*/0);
-  exchange.close_after();
-  exchange.respond(handler_->refusal({503, "there are too many connections"}));
+  try {
+    // Not waited for: this thread has others to take.
+    HttpExchange exchange({}, connection.peer, connection.socket, /*write_s=*/0);
+    exchange.close_after();
+    exchange.respond(handler_->refusal({503, reason}));
+  } catch (const std::bad_alloc&) {  // it is closed without a word
+  }
   connections_.pop_back();
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "base/error.h"
@@ -25,6 +26,9 @@ struct HttpServerOptions {
   bool loopback_only = false;      // refuse an address that others can reach
   HttpLimits limits;
   int connections = 128;  // at once; more are told to come back
+  // Of these, from one address; of IPv6, from one network of /64, which is what one customer
+  // has. 0: half of them.
+  int connections_per_address = 0;
   double idle_s = 60;     // a connection may wait for its next request
   double request_s = 30;  // from a request's first byte to its last
   double write_s = 30;    // for the client to take a piece of the answer
@@ -62,7 +66,8 @@ class HttpServer {
   struct Connection {
     HttpSocket socket;
     std::string peer;
-    bool done = false;  // guarded by mutex_
+    std::string origin;  // that connections are counted by
+    bool done = false;   // guarded by mutex_
     std::thread thread;
   };
 
@@ -71,7 +76,8 @@ class HttpServer {
 
   Status listen();
   void accept_connections();
-  void add(UniqueFd fd, std::string peer);
+  void add(UniqueFd fd, std::string peer, std::string origin);
+  const char* no_room_for(std::string_view origin) const;
   void reap();
   void serve(Connection& connection);
   bool serve_one(Connection& connection, std::string& bytes);

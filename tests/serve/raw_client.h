@@ -27,9 +27,13 @@ struct RawResponse {
 
 class RawClient {
  public:
-  explicit RawClient(const std::string& url) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+  // `from`: the address it comes from; all of 127.0.0.0/8 are this machine's.
+  explicit RawClient(const std::string& url, const char* from = "127.0.0.1")
+      : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address = {};
     address.sin_family = AF_INET;
+    inet_pton(AF_INET, from, &address.sin_addr);
+    EXPECT_EQ(bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
     address.sin_port =
         htons(static_cast<uint16_t>(std::atoi(url.substr(url.rfind(':') + 1).c_str())));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

@@ -159,6 +159,7 @@ TEST_F(RudeClient, ReadsNothing) {
 
 TEST_F(RudeClient, TooManyAtOnce) {
   server_options.connections = 2;
+  server_options.connections_per_address = 2;
   start();
   {
     RawClient first(server->url());
@@ -177,6 +178,25 @@ TEST_F(RudeClient, TooManyAtOnce) {
   int status = 0;
   while (status != 200 && seconds_since(start) < 10) status = answer_to(get("/health")).status;
   EXPECT_EQ(status, 200);
+}
+
+TEST_F(RudeClient, TooManyFromOneAddress) {
+  server_options.connections = 4;  // half of them for each
+  start();
+  RawClient first(server->url());
+  RawClient second(server->url());
+  for (RawClient* client : {&first, &second}) {
+    client->send(get("/health"));
+    EXPECT_EQ(client->response().status, 200);
+  }
+  RawClient third(server->url());
+  const RawResponse response = third.response();
+  EXPECT_EQ(response.status, 503);
+  EXPECT_TRUE(response.has_header("Retry-After: "));
+  EXPECT_NE(response.body.find("from your address"), response.body.npos);
+  RawClient other(server->url(), "127.0.0.2");
+  other.send(get("/health"));
+  EXPECT_EQ(other.response().status, 200);
 }
 
 TEST_F(RudeClient, StopsThoughAClientHangsOn) {
