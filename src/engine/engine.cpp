@@ -169,6 +169,7 @@ void Engine::Impl::grow() {
       sequence.blocks.back() = own;
     }
     const auto wanted = static_cast<size_t>(blocks_for(sequence.length + growth.rows));
+    sequence.blocks.reserve(wanted);  // or a block could be lost where memory is
     while (sequence.blocks.size() < wanted) sequence.blocks.push_back(cache.allocate());
   }
 }
@@ -240,9 +241,9 @@ const EngineOptions& Engine::options() const { return impl_->options; }
 SequenceId Engine::create_sequence() { return impl_->add({}); }
 
 SequenceId Engine::fork(SequenceId parent) {
-  Impl::Sequence copy = impl_->at(parent);
-  for (const BlockId block : copy.blocks) impl_->cache.retain(block);
-  return impl_->add(std::move(copy));
+  const SequenceId id = impl_->add(impl_->at(parent));
+  for (const BlockId block : impl_->at(id).blocks) impl_->cache.retain(block);
+  return id;
 }
 
 void Engine::release(SequenceId sequence) {

@@ -89,9 +89,9 @@ class Engine {
   // Sequences keep what it wrote.
   void remove_adapter(AdapterId adapter);
 
-  // Processes the rows. On error nothing has changed. Errors: usage (token, sequence
-  // or adapter that does not exist, too many rows), exhausted (the context or the
-  // KV cache is full; says how many tokens would be needed).
+  // Processes the rows. On error nothing has changed; a std::bad_alloc leaves sequences that can
+  // only be released. Errors: usage (a token, sequence or adapter that is not there, too many
+  // rows), exhausted (the context or the KV cache is full; says how many tokens it takes).
   Status step(std::span<const Row> rows);
 
   // Outputs of the last step, by row index; valid until the next one. CHECKs

@@ -32,7 +32,8 @@ class SelfConsistencyRun : public JobObserver {
   bool done() const { return done_; }
   // Of what is known by now: the prompt's tokens and route, once branches start.
   const SelfConsistencyResult& so_far() const { return result_; }
-  Result<SelfConsistencyResult> take_result();  // once done
+  Clock::time_point begun() const { return start_; }  // when its prompt was, once it is
+  Result<SelfConsistencyResult> take_result();        // once done
 
   void on_begin(int32_t cached_tokens) override;
   void on_prefill(int32_t done_tokens, int32_t prompt_tokens) override;

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
+#include <new>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -99,19 +102,22 @@ Result<BatchOptions> batch_options(const EngineServiceOptions& options,
 
 struct EngineService::Impl {
   Impl(ServedModel served_in, ServiceInfo info_in, std::unique_ptr<Engine> engine_in,
-       AdapterId adapter, const BatchOptions& batch)
+       AdapterId adapter, const BatchOptions& batch_in)
       : served(std::move(served_in)),
         info(std::move(info_in)),
         engine(std::move(engine_in)),
         factory(*engine, served, info, adapter),
-        scheduler(*engine, *served.tokenizer, batch) {
+        batch(batch_in) {
     metrics.kv_tokens = engine->options().kv_tokens;
     thread = std::thread([this] { run(); });
   }
 
   // The engine's thread:
   void run();
+  void take(size_t fresh, bool is_late);
   void step();
+  void count_step(Clock::time_point start, int64_t rows_before);
+  void drop_all();
   void settle(const Generation& generation);
   void note_step(double seconds);
 
@@ -127,8 +133,9 @@ struct EngineService::Impl {
   GenerationFactory factory;
 
   // Of the engine's thread alone:
-  BatchScheduler scheduler;
+  BatchOptions batch;
   std::vector<std::unique_ptr<Generation>> active;
+  std::optional<BatchScheduler> scheduler;  // borrows what is active
 
   mutable std::mutex mutex;
   std::condition_variable wake;  // there is something to do
@@ -149,45 +156,71 @@ void EngineService::Impl::run() {
   for (;;) {
     wake.wait(lock, [this] { return stopping || is_active || !inbox.empty(); });
     if (!is_active && inbox.empty()) return;
-    std::vector<std::unique_ptr<Generation>> fresh = std::exchange(inbox, {});
     is_active = true;
     const bool is_late = draining && Clock::now() >= drained_by;
-    lock.unlock();
-    for (auto& generation : fresh) {
-      scheduler.add(generation->take_job(), generation->observer());
-      active.push_back(std::move(generation));
+    const size_t before = active.size();
+    try {
+      active.insert(active.end(), std::make_move_iterator(inbox.begin()),
+                    std::make_move_iterator(inbox.end()));
+      inbox.clear();
+      lock.unlock();
+      take(active.size() - before, is_late);
+      step();
+      lock.lock();
+    } catch (const std::bad_alloc&) {
+      if (lock.owns_lock()) lock.unlock();
+      drop_all();
+      lock.lock();
     }
-    if (is_late) {
-      for (const auto& generation : active) {
-        generation->abort({ErrorCode::cancelled, "the server is stopping"});
-      }
-    }
-    step();
-    lock.lock();
     is_active = !active.empty();
     if (!is_active && inbox.empty()) idle.notify_all();
+  }
+}
+
+// The last `fresh` of what is active are new to the scheduler.
+void EngineService::Impl::take(size_t fresh, bool is_late) {
+  if (!scheduler) scheduler.emplace(*engine, *served.tokenizer, batch);
+  for (size_t i = active.size() - fresh; i < active.size(); ++i) {
+    scheduler->add(active[i]->take_job(), active[i]->observer());
+  }
+  if (!is_late) return;
+  for (const auto& generation : active) {
+    generation->abort({ErrorCode::cancelled, "the server is stopping"});
   }
 }
 
 void EngineService::Impl::step() {
   const auto start = Clock::now();
   const int64_t rows = engine->rows_processed();
-  scheduler.step();
+  scheduler->step();
   for (const auto& generation : active) generation->after_step();
+  count_step(start, rows);
+}
 
+void EngineService::Impl::count_step(Clock::time_point start, int64_t rows_before) {
   const std::lock_guard lock(mutex);
-  if (engine->rows_processed() > rows) note_step(seconds_since(start));
+  if (engine->rows_processed() > rows_before) note_step(seconds_since(start));
   metrics.rows = engine->rows_processed();
   for (const auto& generation : active) settle(*generation);
   std::erase_if(active, [](const auto& generation) {
     return generation->outcome() != Generation::Outcome::at_work;
   });
-  const BatchCounts counts = scheduler.counts();
+  const BatchCounts counts = scheduler ? scheduler->counts() : BatchCounts{};
   waiting_jobs = counts.waiting_jobs;
   metrics.requests_running = counts.begun_jobs;
   metrics.texts_running = counts.branches;
   metrics.kv_tokens_used = metrics.kv_tokens - engine->free_kv_tokens();
   metrics.kv_tokens_cached = counts.cached_tokens;
+}
+
+// Memory was lacking for what the requests have in common: all of them end, the prefix cache
+// with them, and whoever comes next finds an idle engine.
+void EngineService::Impl::drop_all() {
+  for (const auto& generation : active) {
+    generation->fail_now({ErrorCode::exhausted, "out of memory"});
+  }
+  scheduler.reset();
+  count_step(Clock::now(), engine->rows_processed());
 }
 
 void EngineService::Impl::note_step(double seconds) {

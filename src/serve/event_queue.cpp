@@ -1,5 +1,7 @@
 #include "serve/event_queue.h"
 
+#include <new>
+
 namespace pith {
 namespace {
 
@@ -14,19 +16,36 @@ void EventQueue::on_text(const TextDelta& delta) {
   push(std::move(event), bytes);
 }
 
+void EventQueue::on_error(const Error& error) {
+  try {
+    push(error, sizeof(error));
+  } catch (const std::bad_alloc&) {  // for a copy of it
+    lost_ = true;
+    filled_.notify_one();
+  }
+}
+
 void EventQueue::push(GenerationEvent event, size_t bytes) {
   {
     const std::scoped_lock lock(mutex_);
-    bytes_ += bytes;
-    if (bytes_ > kMostUnreadBytes) gone_ = true;
-    events_.push_back({std::move(event), bytes});
+    if (lost_) return;
+    try {
+      events_.push_back({std::move(event), bytes});
+      bytes_ += bytes;
+      if (bytes_ > kMostUnreadBytes) gone_ = true;
+    } catch (const std::bad_alloc&) {
+      lost_ = true;
+    }
   }
   filled_.notify_one();
 }
 
 std::optional<GenerationEvent> EventQueue::next(std::chrono::milliseconds patience) {
   std::unique_lock lock(mutex_);
-  if (!filled_.wait_for(lock, patience, [&] { return !events_.empty(); })) return std::nullopt;
+  if (!filled_.wait_for(lock, patience, [&] { return !events_.empty() || lost_; })) {
+    return std::nullopt;
+  }
+  if (events_.empty()) return Error{ErrorCode::exhausted, "out of memory"};
   Item item = std::move(events_.front());
   events_.pop_front();
   bytes_ -= item.bytes;

@@ -12,20 +12,25 @@ void Generation::abort(Error error) {
   if (!aborted_) aborted_ = std::move(error);
 }
 
+void Generation::fail_now(const Error& error) {
+  if (outcome_ != Outcome::at_work) return;
+  outcome_ = Outcome::failed;
+  if (!is_gone_) sink_->on_error(error);
+}
+
 bool Generation::is_unwanted() {
   if (!is_silent() && !sink_->wants_more()) is_gone_ = true;
   return is_silent();
 }
 
 void Generation::begin(int32_t cached_tokens, Clock::time_point at) {
-  begun_ = at;
   end_.cached_tokens = cached_tokens;
   end_.queued_s = seconds_between(submitted_, at);
 }
 
-void Generation::start(int32_t prompt_tokens, const Route& route, size_t texts) {
+void Generation::start(int32_t prompt_tokens, double prefill_s, const Route& route, size_t texts) {
   end_.prompt_tokens = prompt_tokens;
-  end_.prefill_s = seconds_since(begun_);
+  end_.prefill_s = prefill_s;
   stream_.begins_in_thought = stream_.begins_in_thought && route.thinking;
   for (size_t i = 0; i < texts; ++i) {
     texts_.emplace_back(static_cast<int32_t>(i), stream_, tokenizer_, *sink_);
@@ -64,8 +69,8 @@ void Generation::end(const Status& status, std::optional<VoteResult> vote) {
     outcome_ = Outcome::failed;
     sink_->on_error(aborted_ ? *aborted_ : status.error());
   } else {
-    outcome_ = Outcome::finished;
     sink_->on_end(end_);
+    outcome_ = Outcome::finished;  // not where that has thrown
   }
 }
 
@@ -80,12 +85,18 @@ TextGeneration::TextGeneration(std::shared_ptr<GenerationSink> sink, const Token
       plans_(std::move(plans)),
       count_(texts),
       sampling_(sampling),
-      deadline_(deadline) {}
+      deadline_(deadline),
+      guard_(*this, [this] { run_out_of_memory(); }) {}
 
 BatchJob TextGeneration::take_job() { return std::move(job_); }
 
+void TextGeneration::on_begin(int32_t cached_tokens) {
+  begun_ = Clock::now();
+  begin(cached_tokens, begun_);
+}
+
 Result<std::span<Branch>> TextGeneration::on_read(const JobPrompt& prompt) {
-  start(static_cast<int32_t>(prompt.tokens.size()), prompt.route, count_);
+  start(static_cast<int32_t>(prompt.tokens.size()), seconds_since(begun_), prompt.route, count_);
   for (size_t i = 0; i < count_; ++i) {
     branches_.emplace_back(tokenizer_, plans_[prompt.route.thinking ? 1 : 0], i);
   }
@@ -101,11 +112,10 @@ class VoteGeneration::Watch : public DecodeObserver {
   explicit Watch(VoteGeneration& generation) : generation_(generation) {}
 
   void on_start(size_t branches) override {
+    // Steps may have been measured for a deadline since its prompt was read.
     const SelfConsistencyResult& known = generation_.run_->so_far();
-    const std::chrono::duration<double> read(known.prefill_s);
-    generation_.begin(known.cached_tokens,
-                      Clock::now() - std::chrono::duration_cast<Clock::duration>(read));
-    generation_.start(known.prompt_tokens, known.route, branches);
+    generation_.begin(known.cached_tokens, generation_.run_->begun());
+    generation_.start(known.prompt_tokens, known.prefill_s, known.route, branches);
   }
   void on_logits(size_t index, std::span<const float> logits) override {
     generation_.expect(index, logits);
@@ -138,6 +148,7 @@ Result<std::unique_ptr<VoteGeneration>> VoteGeneration::create(
       std::move(sink), tokenizer, std::move(stream), std::move(client), options.vote));
   PITH_TRY(vote->run_, SelfConsistencyRun::create(engine, tokenizer, prompt, std::move(options),
                                                   *vote->watch_));
+  vote->guard_.emplace(*vote->run_, [raw = vote.get()] { raw->run_out_of_memory(); });
   return vote;
 }
 

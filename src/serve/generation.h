@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "reason/batch_scheduler.h"
 #include "reason/self_consistency_run.h"
+#include "serve/memory_guard.h"
 #include "serve/service.h"
 #include "serve/text_stream.h"
 
@@ -28,7 +29,7 @@ class Generation {
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
 
-  // To be given to a scheduler, once, with the observer.
+  // To be given to a scheduler, once, with the observer, which throws nothing.
   virtual BatchJob take_job() = 0;
   virtual JobObserver& observer() = 0;
   // To be called after each step, until it is over.
@@ -36,6 +37,8 @@ class Generation {
 
   // Ends it at the next step; the sink is told this error.
   void abort(Error error);
+  // Ends it here and now, unless it is over: the scheduler has dropped its job.
+  void fail_now(const Error& error);
 
   enum class Outcome { at_work, finished, cancelled, failed };
   Outcome outcome() const { return outcome_; }
@@ -47,12 +50,13 @@ class Generation {
 
  protected:
   void begin(int32_t cached_tokens, Clock::time_point at);
-  void start(int32_t prompt_tokens, const Route& route, size_t texts);
+  void start(int32_t prompt_tokens, double prefill_s, const Route& route, size_t texts);
   void expect(size_t index, std::span<const float> logits);
   void write(size_t index, const Branch& branch, std::string_view text);
   void end_text(size_t index, const Branch& branch, std::string answer,
                 std::optional<double> verifier_score);
   void end(const Status& status, std::optional<VoteResult> vote);
+  void run_out_of_memory() { fail_now({ErrorCode::exhausted, "out of memory"}); }
   bool is_unwanted();
   bool has_stopped(size_t index) const { return texts_[index].stopped(); }
 
@@ -63,7 +67,6 @@ class Generation {
   const Tokenizer& tokenizer_;
   TextStreamOptions stream_;
   Clock::time_point submitted_ = Clock::now();
-  Clock::time_point begun_;
   std::vector<TextStream> texts_;
   bool is_gone_ = false;  // nobody wants more
   std::optional<Error> aborted_;
@@ -84,10 +87,10 @@ class TextGeneration : public Generation, private JobObserver {
                  std::optional<Clock::time_point> deadline);
 
   BatchJob take_job() override;
-  JobObserver& observer() override { return *this; }
+  JobObserver& observer() override { return guard_; }
 
  private:
-  void on_begin(int32_t cached_tokens) override { begin(cached_tokens, Clock::now()); }
+  void on_begin(int32_t cached_tokens) override;
   Result<std::span<Branch>> on_read(const JobPrompt& prompt) override;
   const SamplingOptions& sampling(size_t) override { return sampling_; }
   void on_logits(size_t index, std::span<const float> logits) override { expect(index, logits); }
@@ -108,7 +111,9 @@ class TextGeneration : public Generation, private JobObserver {
   size_t count_;
   SamplingOptions sampling_;
   std::optional<Clock::time_point> deadline_;
+  Clock::time_point begun_;
   std::vector<Branch> branches_;
+  MemoryGuard guard_;
 };
 
 // A vote: a question as `pith ask` answers it.
@@ -124,7 +129,7 @@ class VoteGeneration : public Generation {
   ~VoteGeneration() override;
 
   BatchJob take_job() override;
-  JobObserver& observer() override { return *run_; }
+  JobObserver& observer() override { return *guard_; }
   void after_step() override;
 
  private:
@@ -136,6 +141,7 @@ class VoteGeneration : public Generation {
   VoteRule rule_;
   std::unique_ptr<Watch> watch_;
   std::unique_ptr<SelfConsistencyRun> run_;
+  std::optional<MemoryGuard> guard_;
 };
 
 }  // namespace pith

@@ -142,7 +142,8 @@ struct GenerationEnd {
 // on_start, any number of on_text and, once for each text, on_text_end, then on_end; or,
 // at any time before that, on_error as the last one. They come from the engine's thread, one
 // at a time, and hold up everyone: queue what is told, wake who waits, and return. What
-// is borrowed is valid during the call.
+// is borrowed is valid during the call. They may throw std::bad_alloc, which ends the request
+// with `exhausted`, but for on_error.
 class GenerationSink {
  public:
   virtual ~GenerationSink() = default;

@@ -3,14 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "base/rng.h"
-#include "io/gguf.h"
 #include "reason/question.h"
 #include "reason/tiny_reasoner.h"
 #include "serve/collecting_sink.h"
+#include "serve/served.h"
 #include "support/tiny_pack.h"
 #include "text/prompt.h"
 
@@ -19,45 +21,7 @@ namespace {
 
 using testing::CollectedText;
 using testing::CollectingSink;
-
-// What services are made from, and one of them.
-struct Served {
-  Served() : bytes(tiny_model(tiny_spec("qwen2")).bytes()) {
-    auto file = std::make_shared<const GgufFile>(GgufFile::parse(bytes, "tiny").value());
-    tokenizer = std::make_unique<Tokenizer>(read_tokenizer(*file).value());
-    model.name = "tiny";
-    model.model = Model::load(file, pool).value();
-    model.pool = &pool;
-    model.tokenizer = tokenizer.get();
-    model.chat_template = ChatTemplate::chatml;
-    options.engine.max_rows = 64;
-    options.engine.context_tokens = 400;
-    options.places = 6;
-    options.prompt_rows = 16;
-  }
-
-  void begin() { service = EngineService::create(model, options).value(); }
-
-  std::shared_ptr<CollectingSink> submit(const GenerationRequest& request,
-                                         int most_deltas = 1 << 30) {
-    auto sink = std::make_shared<CollectingSink>(most_deltas);
-    const Submission taken = service->submit(request, sink);
-    EXPECT_TRUE(taken) << taken.error().message;
-    return sink;
-  }
-  std::shared_ptr<CollectingSink> ask(const GenerationRequest& request) {
-    auto sink = submit(request);
-    sink->wait();
-    return sink;
-  }
-
-  std::vector<uint8_t> bytes;
-  ThreadPool pool = ThreadPool(1);
-  std::unique_ptr<Tokenizer> tokenizer;
-  ServedModel model;
-  EngineServiceOptions options;
-  std::unique_ptr<EngineService> service;
-};
+using testing::Served;
 
 GenerationRequest chat(const std::string& text, int32_t most_tokens = 20) {
   GenerationRequest request;
@@ -138,6 +102,15 @@ void expect_nothing_left(const EngineService& service) {
   // Prompts that were read at the same time may hold their common beginning twice.
   EXPECT_GE(metrics.kv_tokens_used, metrics.kv_tokens_cached);
   EXPECT_TRUE(metrics.kv_tokens_cached > 0 || metrics.kv_tokens_used == 0);
+}
+
+// Once so many requests are over: their sinks hear of it a little before.
+ServiceMetrics metrics_after(const EngineService& service, int64_t requests) {
+  for (;;) {
+    const ServiceMetrics metrics = service.metrics();
+    if (metrics.requests_finished == requests) return metrics;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 TEST(EngineService, AnAnswerIsTheSameAloneAndAmongOthers) {
@@ -272,15 +245,24 @@ TEST(EngineService, LogProbabilitiesComeWithEachToken) {
 TEST(EngineService, ASecondTurnIsFoundInTheCache) {
   Served served;
   served.begin();
-  GenerationRequest request =
-      endless_chat("Tell me a story that is long enough to fill some blocks", 70);
+  // What the model answers to this are line breaks, whose tokens are the same when they are read
+  // again.
+  GenerationRequest request = endless_chat("2+2?", 70);
+  request.messages.insert(request.messages.begin(),
+                          {Role::system, std::string(reasoning_prompt(AnswerKind::number))});
   const auto first = served.ask(request);
   EXPECT_EQ(first->start->cached_tokens, 0);
   request.messages.push_back({Role::assistant, first->texts[0].answer});
   request.messages.push_back({Role::user, "And then?"});
+  const int64_t rows_before = metrics_after(*served.service, 1).rows;
   const auto second = served.ask(request);
-  EXPECT_GE(second->start->cached_tokens, first->start->prompt_tokens / 64 * 64);
-  EXPECT_GT(second->start->cached_tokens, 0);
+  // All that was read, to the token; the last one that was written was not read.
+  const int32_t known = first->end->prompt_tokens + first->end->completion_tokens - 1;
+  EXPECT_EQ(second->start->cached_tokens, known);
+  const int32_t unknown = second->end->prompt_tokens - known;
+  EXPECT_LT(unknown, 40);
+  EXPECT_EQ(metrics_after(*served.service, 2).rows - rows_before,
+            unknown + second->end->completion_tokens - 1);
   Served fresh;
   fresh.begin();
   expect_same(*second, *fresh.ask(request));
@@ -367,6 +349,33 @@ TEST(EngineService, ADeadlineEndsTextAsItStands) {
   ASSERT_TRUE(voted->end && voted->end->vote);
   EXPECT_TRUE(voted->end->vote->plan);
   EXPECT_FALSE(voted->end->vote->answer().empty());
+}
+
+// Holds up every step until its texts start.
+class SlowSink : public CollectingSink {
+ public:
+  bool wants_more() override {
+    if (!start) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(60));
+      ++asked;
+    }
+    return CollectingSink::wants_more();
+  }
+  int asked = 0;
+};
+
+// Steps that are measured for a plan are neither waiting nor reading.
+TEST(EngineService, MeasuringForADeadlineIsNoTimeInTheQueue) {
+  Served served;
+  served.begin();
+  GenerationRequest request = vote("How many?", 4, 100);
+  request.deadline_s = 60;
+  const auto sink = std::make_shared<SlowSink>();
+  ASSERT_TRUE(served.service->submit(request, sink));
+  sink->wait();
+  ASSERT_TRUE(sink->end);
+  EXPECT_GE(sink->asked, 4);  // before the prompt is read, then before each measured step
+  EXPECT_LT(sink->end->queued_s, 0.06 * (sink->asked - 1));
 }
 
 TEST(EngineService, DrainingFinishesWhatItCan) {

@@ -51,11 +51,12 @@ class RawClient {
   void end_writing() { ::shutdown(fd_.get(), SHUT_WR); }
   void close() { fd_.reset(); }
 
-  // Until something came or the connection ended (false); at most 10 s.
+  // Until something came or the connection ended (false); at most a minute: only a hang takes
+  // longer.
   bool receive() {
     pollfd wait = {fd_.get(), POLLIN, 0};
     char buffer[4096];
-    if (poll(&wait, 1, 10000) <= 0) return false;
+    if (poll(&wait, 1, 60000) <= 0) return false;
     const ssize_t count = recv(fd_.get(), buffer, sizeof(buffer), 0);
     if (count <= 0) return false;
     bytes_.append(buffer, static_cast<size_t>(count));
