@@ -98,10 +98,7 @@ void add_rollout_flags(CLI::App& command, RolloutFlags& flags, const std::string
   constexpr int32_t kLargest = std::numeric_limits<int32_t>::max();
   RolloutOptions& options = flags.options;
   std::vector<std::pair<std::string_view, Task>> tasks;
-  for (const Task task :
-       {Task::gsm8k, Task::math, Task::multiple_choice, Task::yes_no, Task::own}) {
-    tasks.emplace_back(task_name(task), task);
-  }
+  for (const Task task : kTasks) tasks.emplace_back(task_name(task), task);
   add_choice<Task>(command, "--task", flags.task, tasks,
                    "What the file holds: gsm8k, math, multiple-choice, yes-no, jsonl [gsm8k]");
   command.add_option("--data", flags.data, "The questions, one JSON object a line")

@@ -60,19 +60,20 @@ class Drawing : public ScheduleObserver {
   Drawing(const Drawing&) = delete;
   Drawing& operator=(const Drawing&) = delete;
 
-  Status add(const Question& question, std::vector<int32_t> samples) {
-    PITH_TRY(QuestionPrompts prompts, question_prompts(options_.style, question.kind, question.text,
+  Status add(const RolloutTask& task) {
+    const Question& question = *task.question;
+    const QuestionStyle& style = task.style;
+    PITH_TRY(QuestionPrompts prompts, question_prompts(style, question.kind, question.text,
                                                        model_.chat_template, *model_.tokenizer));
     PromptJob job;
     job.prompt = prompts.thinking.encoded.ids;
     job.direct_prompt = prompts.direct.encoded.ids;
     job.adapter.from = prompts.thinking.encoded.boundary;
     job.route = {options_.think, model_.switcher, model_.think_threshold, options_.ask_heads};
-    PITH_TRY(job.plan, plan_for(question, job.prompt.size(), options_.style.budget_tokens));
-    PITH_TRY(job.direct_plan,
-             plan_for(question, job.direct_prompt.size(),
-                      options_.style.direct_budget_tokens.value_or(options_.style.budget_tokens)));
-    for (const int32_t sample : samples) {
+    PITH_TRY(job.plan, plan_for(question, job.prompt.size(), style.budget_tokens));
+    PITH_TRY(job.direct_plan, plan_for(question, job.direct_prompt.size(),
+                                       style.direct_budget_tokens.value_or(style.budget_tokens)));
+    for (const int32_t sample : task.samples) {
       if (sample == kGreedySample) {
         job.samples.push_back({0, &greedy_});
       } else {
@@ -80,7 +81,7 @@ class Drawing : public ScheduleObserver {
       }
     }
     jobs_.push_back(std::move(job));
-    asked_.push_back({&question, std::move(prompts), std::move(samples)});
+    asked_.push_back({&question, std::move(prompts), task.samples});
     return {};
   }
 
@@ -205,8 +206,17 @@ Status draw_rollouts(const RolloutModel& model, std::span<const Question> questi
     for (int32_t sample = options.greedy ? kGreedySample : 0; sample < options.samples; ++sample) {
       if (!done.contains({question.index, sample})) missing.push_back(sample);
     }
-    if (!missing.empty()) PITH_TRY_VOID(drawing.add(question, std::move(missing)));
+    if (!missing.empty()) {
+      PITH_TRY_VOID(drawing.add({&question, options.style, std::move(missing)}));
+    }
   }
+  return drawing.run();
+}
+
+Status draw_rollouts(const RolloutModel& model, std::span<const RolloutTask> tasks,
+                     const RolloutOptions& options, RolloutObserver& observer) {
+  Drawing drawing(model, options, observer);
+  for (const RolloutTask& task : tasks) PITH_TRY_VOID(drawing.add(task));
   return drawing.run();
 }
 

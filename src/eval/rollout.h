@@ -76,6 +76,13 @@ struct Rollout {
   const SampleFacts& facts;
 };
 
+// What is drawn of a question.
+struct RolloutTask {
+  const Question* question = nullptr;  // borrowed
+  QuestionStyle style;
+  std::vector<int32_t> samples;  // their numbers, from 0 to kMostSamples - 1, or kGreedySample
+};
+
 class RolloutObserver {
  public:
   virtual ~RolloutObserver() = default;
@@ -95,6 +102,11 @@ using SampleKey = std::pair<int32_t, int32_t>;
 Status draw_rollouts(const RolloutModel& model, std::span<const Question> questions,
                      const RolloutOptions& options, const std::set<SampleKey>& done,
                      RolloutObserver& observer);
+
+// Draws the samples of each task; of the options neither style nor samples nor greedy count.
+// Tasks of the same question have samples with other numbers. Errors: as above.
+Status draw_rollouts(const RolloutModel& model, std::span<const RolloutTask> tasks,
+                     const RolloutOptions& options, RolloutObserver& observer);
 
 // How many samples the options ask for.
 int64_t count_samples(std::span<const Question> questions, const RolloutOptions& options);

@@ -1,6 +1,7 @@
 // Questions with known answers, read from the files of the usual benchmarks.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,6 +20,9 @@ enum class Task {
   own,              // "question", "answer", and "kind" where it is no number; all but the first
                     // may be missing
 };
+
+inline constexpr std::array kTasks = {Task::gsm8k, Task::math, Task::multiple_choice, Task::yes_no,
+                                      Task::own};
 
 // "gsm8k", "math", "multiple-choice", "yes-no", "jsonl".
 std::string_view task_name(Task task);

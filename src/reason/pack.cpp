@@ -349,14 +349,17 @@ Result<std::vector<TokenId>> verification_tokens(const Pack& pack, const Tokeniz
               most);
 }
 
+std::string with_budget(std::string system, int32_t budget_tokens) {
+  const std::string number = fmt::format("{}", budget_tokens);
+  for (size_t at = system.find(kBudgetMark); at != system.npos; at = system.find(kBudgetMark, at)) {
+    system.replace(at, kBudgetMark.size(), number);
+  }
+  return system;
+}
+
 std::optional<std::string> system_prompt(const Pack& pack, int32_t budget_tokens) {
   if (!pack.prompts.system) return std::nullopt;
-  std::string text = *pack.prompts.system;
-  const std::string number = fmt::format("{}", budget_tokens);
-  for (size_t at = text.find(kBudgetMark); at != text.npos; at = text.find(kBudgetMark, at)) {
-    text.replace(at, kBudgetMark.size(), number);
-  }
-  return text;
+  return with_budget(*pack.prompts.system, budget_tokens);
 }
 
 Status write_pack_manifest(const Pack& pack, const std::string& switcher_file,

@@ -110,7 +110,9 @@ Status check_pack(const Pack& pack, const ModelConfig& config, std::string_view 
 // averaged).
 Result<std::vector<TokenId>> verification_tokens(const Pack& pack, const Tokenizer& tokenizer);
 
-// The system prompt with {budget} replaced by the budget of a branch that reasons.
+// A system prompt with {budget} replaced by the budget of a branch that reasons.
+std::string with_budget(std::string system, int32_t budget_tokens);
+// That of the pack.
 std::optional<std::string> system_prompt(const Pack& pack, int32_t budget_tokens);
 
 // Writes pack.json alone, for heads that are in these files of the folder (empty: none).

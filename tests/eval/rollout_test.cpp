@@ -106,6 +106,32 @@ TEST_F(RolloutTest, SystemPromptSaysWhatIsWanted) {
   EXPECT_EQ(draw().prompts.at(4).find("system"), std::string::npos);
 }
 
+// Groups of training differ in their budgets and are drawn together.
+TEST_F(RolloutTest, TasksMayDifferInTheirStyles) {
+  class Tokens : public RolloutObserver {
+   public:
+    Status on_rollout(const Rollout& rollout) override {
+      tokens[rollout.sample] = rollout.branch.sampled_tokens();
+      texts[rollout.sample] = rollout.branch.text();
+      prompts[rollout.sample] = rollout.prompt;
+      return {};
+    }
+    std::map<int32_t, int32_t> tokens;
+    std::map<int32_t, std::string> texts, prompts;
+  } seen;
+  options.force_answer = false;
+  QuestionStyle brief = options.style;
+  brief.system = "Be brief.";
+  brief.budget_tokens = 2;
+  const RolloutTask tasks[] = {{&questions[0], options.style, {0, 1}}, {&questions[0], brief, {2}}};
+  testing::must(draw_rollouts(model(), tasks, options, seen));
+  const RolloutCollector alone = draw();
+  EXPECT_EQ(seen.texts.at(1), alone.texts.at({0, 1}));
+  EXPECT_EQ(seen.tokens.at(2), 2);
+  EXPECT_NE(seen.prompts.at(2).find("Be brief."), std::string::npos);
+  EXPECT_EQ(seen.prompts.at(1).find("Be brief."), std::string::npos);
+}
+
 TEST_F(RolloutTest, OptionsOutOfRange) {
   options.sampling.temperature = 0;
   EXPECT_EQ(error().code, ErrorCode::usage);
