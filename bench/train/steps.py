@@ -6,7 +6,7 @@ import statistics
 
 
 def seconds_of_log(text):
-    """Of each step of a run's loss.csv."""
+    """Of each step of a run's steps.csv."""
     return [float(row["seconds"]) for row in csv.DictReader(io.StringIO(text))]
 
 

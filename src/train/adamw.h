@@ -31,6 +31,7 @@ class AdamW {
   // Moments by parameter; whoever restores them also sets `steps`, that are done.
   const std::vector<at::Tensor>& first() const { return first_; }
   const std::vector<at::Tensor>& second() const { return second_; }
+  int64_t steps() const { return steps_; }
   void set_steps(int64_t steps) { steps_ = steps; }
 
  private:

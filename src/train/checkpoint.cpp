@@ -49,22 +49,25 @@ Checkpoints::Checkpoints(std::string folder, const ordered_json& settings,
 
 Checkpoints::~Checkpoints() = default;
 
-Result<int64_t> Checkpoints::load(AdamW& optimizer) const {
+Result<int64_t> Checkpoints::load(AdamW& optimizer, ordered_json& state) const {
   const Result<std::string> text = read_file(json_path(), kMostJsonBytes);
   if (!text && text.error().code == ErrorCode::not_found) return 0;
   if (!text) return tl::unexpected<Error>(text.error());
-  PITH_TRY(const auto state, parse_json<ordered_json>(*text, json_path()));
+  PITH_TRY(const auto saved, parse_json<ordered_json>(*text, json_path()));
   const auto corrupt = [&](std::string_view what) {
     return fail(ErrorCode::corrupt, "{}: {}; remove the folder to begin anew",
                 printable(json_path(), 400), what);
   };
-  const ordered_json step =
-      state.is_object() ? state.value("step", ordered_json()) : ordered_json();
-  if (!step.is_number_integer() || step < 1 ||
-      !state.value("settings", ordered_json()).is_object()) {
+  const auto part = [&](const char* name) {
+    return saved.is_object() ? saved.value(name, ordered_json()) : ordered_json();
+  };
+  const ordered_json step = part("step");
+  const ordered_json updates = part("updates");
+  if (!step.is_number_integer() || step < 1 || !updates.is_number_integer() || updates < 0 ||
+      !part("settings").is_object() || !part("state").is_object()) {
     return corrupt("it is no checkpoint");
   }
-  const std::string differences = differing_settings(state["settings"], *settings_);
+  const std::string differences = differing_settings(saved["settings"], *settings_);
   if (!differences.empty()) {
     return fail(ErrorCode::usage,
                 "{} has a run with other settings ({}): name another output, or remove it",
@@ -80,11 +83,12 @@ Result<int64_t> Checkpoints::load(AdamW& optimizer) const {
     }
     std::memcpy(entry.tensor.mutable_data_ptr<float>(), tensor->data.data(), tensor->data.size());
   }
-  optimizer.set_steps(steps);
+  optimizer.set_steps(updates.get<int64_t>());
+  state = saved["state"];
   return steps;
 }
 
-Status Checkpoints::save(const AdamW& optimizer, int64_t step) const {
+Status Checkpoints::save(const AdamW& optimizer, int64_t step, const ordered_json& state) const {
   PITH_TRY(const uint64_t free_bytes, free_disk_bytes(folder_));
   const uint64_t needed = bytes(optimizer) + kSpareBytes;
   if (free_bytes < needed) {
@@ -105,8 +109,12 @@ Status Checkpoints::save(const AdamW& optimizer, int64_t step) const {
   };
   const std::string name = tensors_name(step);
   PITH_TRY_VOID(write_safetensors(folder_ + "/" + name, tensors, bytes_of));
-  const ordered_json state = {{"step", step}, {"tensors", name}, {"settings", *settings_}};
-  PITH_TRY_VOID(write_file(json_path(), state.dump(2) + "\n"));
+  const ordered_json saved = {{"step", step},
+                              {"updates", optimizer.steps()},
+                              {"tensors", name},
+                              {"state", state},
+                              {"settings", *settings_}};
+  PITH_TRY_VOID(write_file(json_path(), saved.dump(2) + "\n"));
 
   std::error_code error;
   for (const auto& file : std::filesystem::directory_iterator(folder_, error)) {

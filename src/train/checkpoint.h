@@ -12,10 +12,10 @@
 
 namespace pith::train {
 
-// The folder of a run has checkpoint.json, which names the settings, the step and a
-// safetensors file with the factors and the optimizer's moments. The order of the data,
-// the learning rate and what dropout leaves out are functions of the step, so that nothing
-// else is needed to go on to the bit.
+// The folder of a run has checkpoint.json, which names the settings, the step, what else the
+// kind of training must remember, and a safetensors file with the factors and the
+// optimizer's moments. All that is random is a function of the step, so that nothing else is
+// needed to go on to the bit.
 class Checkpoints {
  public:
   // `names` of the optimizer's parameters. Nothing is written yet.
@@ -23,14 +23,16 @@ class Checkpoints {
               std::vector<std::string> names);
   ~Checkpoints();
 
-  // Reads the last checkpoint into the optimizer. Steps that are done; 0 where there is
-  // none. Errors: io; usage (it is another run's: names the settings that differ); corrupt.
-  Result<int64_t> load(AdamW& optimizer) const;
+  // Reads the last checkpoint into the optimizer, and `state`, which stays as it is where
+  // there is none. Steps that are done; 0 then. Errors: io; usage (it is another run's: names
+  // the settings that differ); corrupt.
+  Result<int64_t> load(AdamW& optimizer, nlohmann::ordered_json& state) const;
 
   // checkpoint.json comes last, so that there is a whole checkpoint at any time, and the
   // one before is removed after that. Errors: io, exhausted (also when the disk has no
   // room for it, before anything is written).
-  Status save(const AdamW& optimizer, int64_t step) const;
+  // `state`: an object.
+  Status save(const AdamW& optimizer, int64_t step, const nlohmann::ordered_json& state) const;
 
   // Bytes of a checkpoint.
   static uint64_t bytes(const AdamW& optimizer);

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <set>
 #include <utility>
 
-#include "base/rng.h"
 #include "eval/sample_log.h"
+#include "train/fingerprint.h"
 
 namespace pith::train {
 namespace {
@@ -24,7 +23,7 @@ class Reader : public SampleLogReader {
     Tokens& prompt = sample.prompt;
     Tokens& completion = sample.completion;
     ++data_.samples;
-    if (boundary_of(prompt) == prompt.size()) {
+    if (boundary_of(prompt, model_.header) == prompt.size()) {
       return fail(ErrorCode::corrupt,
                   "the prompt has no header of the assistant's turn; was it made for another model "
                   "or chat template?");
@@ -54,7 +53,8 @@ class Reader : public SampleLogReader {
         sorted.resize(most);
       }
       for (Tokens& completion : sorted) {
-        data_.examples.push_back({prompt, boundary_of(prompt), std::move(completion)});
+        data_.examples.push_back(
+            {prompt, boundary_of(prompt, model_.header), std::move(completion)});
       }
     }
     data_.questions = static_cast<int64_t>(questions_.size());
@@ -64,12 +64,6 @@ class Reader : public SampleLogReader {
  private:
   static bool too_long(size_t tokens, int32_t most) {
     return most > 0 && tokens > static_cast<size_t>(most);
-  }
-
-  size_t boundary_of(const Tokens& prompt) const {
-    return static_cast<size_t>(
-        std::find_end(prompt.begin(), prompt.end(), model_.header.begin(), model_.header.end()) -
-        prompt.begin());
   }
 
   const SftSelection& selection_;
@@ -97,52 +91,15 @@ Result<SftData> read_sft_data(const std::vector<std::string>& paths, const SftSe
   return data;
 }
 
-std::vector<size_t> BatchPlan::at(int64_t step) const {
-  const int64_t epoch = step / steps_per_epoch();
-  const int64_t first = step % steps_per_epoch() * batch;
-  // Fisher and Yates.
-  std::vector<size_t> order(static_cast<size_t>(examples));
-  std::iota(order.begin(), order.end(), size_t{0});
-  for (size_t i = order.size(); i > 1; --i) {
-    std::swap(order[i - 1], order[random_bits(seed, static_cast<uint64_t>(epoch), i) % i]);
-  }
-  const auto begin = order.begin() + first;
-  return {begin, begin + std::min(batch, examples - first)};
-}
-
-std::vector<std::vector<size_t>> split_batch(const SftData& data, std::vector<size_t> batch,
-                                             int64_t most_rows) {
-  const auto rows = [&](size_t i) {
-    const SftExample& example = data.examples[i];
-    return static_cast<int64_t>(example.prompt.size() - example.boundary +
-                                example.completion.size());
-  };
-  // Examples stand question by question, by length: their order is what is wanted.
-  std::sort(batch.begin(), batch.end());
-  std::vector<std::vector<size_t>> parts;
-  int64_t room = 0;
-  for (const size_t i : batch) {
-    if (parts.empty() || rows(i) > room) {
-      parts.emplace_back();
-      room = most_rows;
-    }
-    parts.back().push_back(i);
-    room -= rows(i);
-  }
-  return parts;
-}
-
-uint64_t fingerprint(const SftData& data) {
-  uint64_t hash = 0;
-  const auto mix = [&hash](uint64_t value) { hash = mix64(hash ^ value); };
-  for (const SftExample& example : data.examples) {
+std::string fingerprint(const SftData& data) {
+  Fingerprint print;
+  for (const Example& example : data.examples) {
     for (const Tokens* tokens : {&example.prompt, &example.completion}) {
-      mix(tokens->size());
-      for (const TokenId token : *tokens) mix(static_cast<uint64_t>(token));
+      print.add(tokens->data(), tokens->size() * sizeof(TokenId));
     }
-    mix(example.boundary);
+    print.add(example.boundary);
   }
-  return hash;
+  return print.hex();
 }
 
 }  // namespace pith::train

@@ -137,9 +137,12 @@ TEST(VocabularyLogProbabilities, AreThoseOfSoftmax) {
   const at::Tensor expected = at::log_softmax(at::linear(hidden, head.weights()), -1)
                                   .gather(1, targets.unsqueeze(1))
                                   .squeeze(1);
+  const at::Tensor leaf = hidden.clone().requires_grad_();  // which goes another way
   for (const int64_t chunk : {1, 3, 7, 100}) {
-    const at::Tensor result = vocabulary_log_probabilities(hidden, head, targets, chunk);
-    EXPECT_TRUE(result.allclose(expected, 1e-13, 1e-13)) << chunk;
+    for (const at::Tensor& x : {hidden, leaf}) {
+      const at::Tensor result = vocabulary_log_probabilities(x, head, targets, chunk);
+      EXPECT_TRUE(result.allclose(expected, 1e-13, 1e-13)) << chunk;
+    }
   }
 }
 

@@ -145,19 +145,19 @@ TEST(BatchPlan, AnEpochHasEveryExampleOnce) {
   EXPECT_NE(plan.at(0), (BatchPlan{10, 4, 4}.at(0)));
 }
 
-TEST(SplitBatch, KeepsWithinTheRowsAndTheOrder) {
-  SftData data;
+TEST(SplitExamples, KeepsWithinTheRowsAndTheOrder) {
+  std::vector<Example> examples;
   for (const size_t length : {3, 4, 5, 2, 20, 1}) {
-    data.examples.push_back({{1, 90, 91}, 1, Tokens(length)});  // length + 2 rows
+    examples.push_back({{1, 90, 91}, 1, Tokens(length)});  // length + 2 rows
   }
-  const auto parts = split_batch(data, {5, 0, 4, 2, 1, 3}, 11);
+  const auto parts = split_examples(examples, {5, 0, 4, 2, 1, 3}, 11);
   EXPECT_EQ(parts, (std::vector<std::vector<size_t>>{{0, 1}, {2, 3}, {4}, {5}}));
 }
 
 TEST(Fingerprint, DiffersWithEveryToken) {
   SftData data;
   data.examples = {{{1, 2}, 1, {3, 4}}, {{5}, 0, {6}}};
-  std::set<uint64_t> seen = {fingerprint(data)};
+  std::set<std::string> seen = {fingerprint(data)};
   data.examples[1].completion = {7};
   EXPECT_TRUE(seen.insert(fingerprint(data)).second);
   data.examples[0] = {{1, 2, 3}, 1, {4}};

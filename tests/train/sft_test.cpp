@@ -15,7 +15,7 @@ using testing::make_engine;
 using testing::some_tokens;
 
 // Stops after some steps.
-class Observer : public SftObserver {
+class Observer : public TrainObserver {
  public:
   explicit Observer(int64_t steps = INT64_MAX) : left_(steps) {}
   void on_step(const TrainStep& step, int64_t /*steps*/) override {
@@ -44,7 +44,7 @@ class SftTest : public ::testing::Test {
     options_.threads = 1;
     options_.checkpoint_steps = 2;
     for (uint64_t i = 0; i < 6; ++i) {
-      SftExample example;
+      Example example;
       example.prompt = some_tokens(5, i / 2);
       example.boundary = example.prompt.size();
       example.prompt.insert(example.prompt.end(), kHeader.begin(), kHeader.end());
@@ -55,7 +55,7 @@ class SftTest : public ::testing::Test {
     data_.questions = 3;
   }
 
-  Status train(const std::string& name, SftObserver& observer) {
+  Status train(const std::string& name, TrainObserver& observer) {
     return train_sft(testing::parse_tiny(bytes_), kHeader, data_, options_, folder_ / name,
                      observer);
   }
@@ -86,7 +86,7 @@ TEST_F(SftTest, LearnsAndTheEngineRunsWhatItLearnt) {
   ThreadPool pool(1);
   const Twin twin = Twin::load(testing::parse_tiny(bytes_), at::kFloat, pool).value();
   const Lora lora = Lora::from(*source, config).value();
-  const SftExample& example = data_.examples[0];
+  const Example& example = data_.examples[0];
   const auto boundary = example.prompt.begin() + static_cast<std::ptrdiff_t>(example.boundary);
   testing::Text text{{example.prompt.begin(), boundary}, {boundary, example.prompt.end()}};
   text.rest.insert(text.rest.end(), example.completion.begin(), example.completion.end() - 1);

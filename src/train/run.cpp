@@ -1,0 +1,150 @@
+#include "train/run.h"
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "base/progress.h"
+#include "train/checkpoint.h"
+
+namespace pith::train {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr uint64_t kStepLineBytes = 2000;  // in the log and what goes beside it, at most
+
+class Run {
+ public:
+  Run(Training& training, const RunPlan& plan, const Lora& lora, AdamW& optimizer,
+      TrainObserver& observer)
+      : training_(training),
+        plan_(plan),
+        lora_(lora),
+        optimizer_(optimizer),
+        observer_(observer),
+        checkpoints_(plan.folder.path(), plan.settings, lora.names()) {}
+
+  Result<RunEnd> go() {
+    ordered_json state = ordered_json::object();
+    PITH_TRY(const int64_t done, checkpoints_.load(optimizer_, state));
+    PITH_TRY(log_, TrainLog::open(path_of("steps.csv"), training_.columns(), done));
+    PITH_TRY_VOID(training_.restore(done, state));
+    observer_.on_start(done, plan_.steps);
+    for (int64_t step = done; step < plan_.steps; ++step) {
+      std::string reason = training_.reason_to_stop(log_->steps());
+      if (!reason.empty()) {
+        if (step > done) PITH_TRY_VOID(save(step));
+        return RunEnd{step, std::move(reason)};
+      }
+      PITH_TRY(const auto result, training_.take_step(step));
+      if (!result) {
+        optimizer_.clear_gradients();
+        if (step > done) PITH_TRY_VOID(save(step));
+        return fail(ErrorCode::cancelled, "stopped after {} of {} steps; the same command goes on",
+                    step, plan_.steps);
+      }
+      if (!std::isfinite(result->loss) || !std::isfinite(result->gradient_norm)) {
+        return fail(ErrorCode::corrupt,
+                    "the loss of step {} is not a number; begin anew with a lower --learning-rate",
+                    step + 1);
+      }
+      PITH_TRY_VOID(log_->append(*result));
+      observer_.on_step(*result, plan_.steps);
+      const bool is_last = step + 1 == plan_.steps;
+      if ((step + 1) % plan_.checkpoint_steps == 0 || is_last) {
+        PITH_TRY_VOID(training_.on_checkpoint(log_->steps()));
+        if (!is_last) PITH_TRY_VOID(save(step + 1));
+      }
+    }
+    PITH_TRY_VOID(save(plan_.steps));
+    return RunEnd{plan_.steps, {}};
+  }
+
+ private:
+  std::string path_of(const char* name) const { return plan_.folder.path() + "/" + name; }
+
+  Status save(int64_t step) {
+    PITH_TRY_VOID(checkpoints_.save(optimizer_, step, training_.state()));
+    PITH_TRY_VOID(write_peft(*lora_.source(plan_.header), plan_.config, path_of("adapter")));
+    return write_file(
+        path_of("report.html"),
+        train_page(log_->steps(), log_->columns(), plan_.steps, plan_.settings, training_.page()));
+  }
+
+  Training& training_;
+  const RunPlan& plan_;
+  const Lora& lora_;
+  AdamW& optimizer_;
+  TrainObserver& observer_;
+  Checkpoints checkpoints_;
+  std::optional<TrainLog> log_;
+};
+
+// What a killed run was writing. Whoever holds the lock is alone here.
+void remove_leftovers(const std::string& folder) {
+  std::error_code error;
+  auto files = std::filesystem::recursive_directory_iterator(folder, error);
+  for (; !error && files != std::filesystem::recursive_directory_iterator();
+       files.increment(error)) {
+    if (files->path().extension() != ".tmp") continue;
+    std::error_code ignored;
+    std::filesystem::remove(files->path(), ignored);
+  }
+}
+
+}  // namespace
+
+at::ScalarType scalar_type(TrainPrecision precision) {
+  return precision == TrainPrecision::bf16 ? at::kBFloat16 : at::kFloat;
+}
+
+LoraOptions lora_options(const TrainOptions& options) {
+  LoraOptions lora;
+  lora.rank = options.rank;
+  lora.alpha = options.alpha;
+  if (!options.targets.empty()) lora.targets = options.targets;
+  lora.seed = options.seed;
+  return lora;
+}
+
+Result<RunFolder> RunFolder::open(const std::string& path) {
+  PITH_TRY_VOID(make_folders(path));
+  PITH_TRY(std::optional<FileLock> lock, FileLock::try_acquire(path + "/run.lock"));
+  if (!lock) {
+    return fail(ErrorCode::usage, "another process is at work in {}", printable(path, 400));
+  }
+  remove_leftovers(path);
+  return RunFolder(path, *std::move(lock));
+}
+
+Status RunFolder::check_room(const std::vector<at::Tensor>& factors, int adapters,
+                             int64_t steps) const {
+  uint64_t bytes = 0;
+  for (const at::Tensor& factor : factors) bytes += factor.nbytes();
+  const uint64_t needed = bytes * (2 * 3 + static_cast<uint64_t>(adapters)) +
+                          static_cast<uint64_t>(steps) * kStepLineBytes;
+  PITH_TRY(const uint64_t free_bytes, free_disk_bytes(path_));
+  if (needed <= free_bytes) return {};
+  return fail(ErrorCode::exhausted,
+              "not enough disk space in {}: {} needed for checkpoints, {} free",
+              printable(path_, 400), format_bytes(needed), format_bytes(free_bytes));
+}
+
+Result<RunEnd> run_training(Training& training, const RunPlan& plan, const Lora& lora,
+                            AdamW& optimizer, TrainObserver& observer) {
+  return Run(training, plan, lora, optimizer, observer).go();
+}
+
+Status with_torch(int threads, FunctionRef<Status()> work) {
+  try {
+    at::set_num_threads(threads);
+    return work();
+  } catch (const c10::Error& error) {
+    return fail(ErrorCode::exhausted, "LibTorch gave up (fewer --rows need less memory): {}",
+                printable(error.what_without_backtrace(), 300));
+  }
+}
+
+}  // namespace pith::train
