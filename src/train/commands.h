@@ -7,6 +7,7 @@
 
 namespace pith::train {
 
+void add_grpo(CLI::App& app, cli::Context& context);
 void add_pack(CLI::App& app, cli::Context& context);
 void add_sft(CLI::App& app, cli::Context& context);
 void add_switcher(CLI::App& app, cli::Context& context);

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "pith-train " PITH_VERSION);
   pith::cli::Context context;
   pith::train::add_sft(app, context);
+  pith::train::add_grpo(app, context);
   pith::train::add_verifier(app, context);
   pith::train::add_switcher(app, context);
   pith::train::add_pack(app, context);

@@ -1,12 +1,15 @@
 // The commands that are left out of a pith-train that was built without LibTorch: they say so.
+#include <string>
+
 #include "cli/report.h"
 #include "train/commands.h"
 
 namespace pith::train {
+namespace {
 
-void add_sft(CLI::App& app, cli::Context& context) {
+void add_absent(CLI::App& app, cli::Context& context, const std::string& name) {
   CLI::App* command = app.add_subcommand(
-      "sft", "Train an adapter (not in this build: './setup --train' in pith's sources)");
+      name, "Train an adapter (not in this build: './setup --train' in pith's sources)");
   command->set_help_flag();
   command->allow_extras();
   command->callback([&context] {
@@ -16,5 +19,10 @@ void add_sft(CLI::App& app, cli::Context& context) {
          "sources './setup --train' builds it"});
   });
 }
+
+}  // namespace
+
+void add_sft(CLI::App& app, cli::Context& context) { add_absent(app, context, "sft"); }
+void add_grpo(CLI::App& app, cli::Context& context) { add_absent(app, context, "grpo"); }
 
 }  // namespace pith::train

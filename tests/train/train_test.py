@@ -121,5 +121,51 @@ class Sft(TrainTest):
         self.assertIn("--per-question", process.out)
 
 
+class Grpo(TrainTest):
+    # A random model is never right: tests/train/grpo_test.cpp has something to learn.
+    def arguments(self, out, *more, start=RANK):
+        return (
+            "train", "grpo", "-m", self.model, "--task", "jsonl", "--data", self.questions,
+            "--out", self.folder / out, "--budgets", "4,6", "--groups", 2, "--samples", 2,
+            "--draws", 1, "--steps", 6, "--window", 2, "--most-entropy", 100, *start, *COMMON, *more,
+        )  # fmt: skip
+
+    def test_from_questions_to_an_adapter(self):
+        process = self.pith(*self.arguments("run"))
+        self.assert_ok(process)
+        self.assertIn("6 steps, reward", process.out)
+        steps = self.steps("run")
+        self.assertEqual(len(steps), 6)
+        self.assertIn("length@4", steps[0])
+        lines = (self.folder / "run/completions.jsonl").read_text().splitlines()
+        self.assertEqual([json.loads(line)["step"] for line in lines], [1, 2, 3, 4, 5, 6])
+        self.assertIn("Completions", (self.folder / "run/report.html").read_text())
+        adapter = self.folder / "run/adapter"
+        self.assert_ok(self.pith(*self.arguments("next", start=("--adapter", adapter))))
+        process = self.pith(*self.arguments("other", "--adapter", adapter))
+        self.assert_fails(process, 2, "--adapter")  # which has its own rank
+
+    def test_killed_at_any_moment_it_goes_on_with_the_same_steps(self):
+        self.assert_ok(self.pith(*self.arguments("whole")))
+        self.kill_and_go_on("killed", self.arguments("killed"))
+        self.assert_same_run("killed", "whole")
+        self.assertEqual(
+            (self.folder / "killed/completions.jsonl").read_text(),
+            (self.folder / "whole/completions.jsonl").read_text(),
+        )
+
+    def test_what_goes_wrong_ends_it(self):
+        process = self.pith(*self.arguments("run", "--most-entropy", 0.5))
+        self.assert_fails(process, 1, "stopped after step 2", "entropy")
+        self.assertEqual(len(self.steps("run")), 2)
+
+    def test_bad_usage(self):
+        self.assert_fails(self.pith("train", "grpo", "--out", "x"), 2, "--data")
+        self.assert_fails(self.pith("train", "grpo", "--data", "x"), 2, "--out")
+        self.assert_fails(self.pith(*self.arguments("run", "--budgets", "4,x")), 2, "--budgets")
+        self.assert_fails(self.pith(*self.arguments("run", "--temp", "0.5")), 2, "temperature 1")
+        self.assertFalse((self.folder / "run").exists())
+
+
 if __name__ == "__main__":
     main()
