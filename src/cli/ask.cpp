@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <memory>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -164,15 +163,6 @@ Result<int> answer(const AskOptions& options) {
   return report.result.cancelled() && !output_failed() ? 130 : 0;
 }
 
-int run_ask(const AskOptions& options) {
-  try {
-    const Result<int> status = answer(options);
-    return status ? *status : report_error(status.error());
-  } catch (const std::bad_alloc&) {
-    return report_error({ErrorCode::exhausted, "out of memory"});
-  }
-}
-
 }  // namespace
 
 void add_ask(CLI::App& app, Context& context) {
@@ -240,7 +230,7 @@ void add_ask(CLI::App& app, Context& context) {
     options->own_system = system->count() > 0;
     options->own_temperature = temperature->count() > 0;
     options->start = context.start;
-    context.exit_status = run_ask(*options);
+    context.exit_status = exit_status_of(answer(*options));
   });
 }
 

@@ -3,7 +3,6 @@
 #include <fstream>
 #include <functional>
 #include <memory>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -240,15 +239,6 @@ Result<int> bench(const BenchOptions& options) {
   return 0;
 }
 
-int run_bench(const BenchOptions& options) {
-  try {
-    const Result<int> status = bench(options);
-    return status ? *status : report_error(status.error());
-  } catch (const std::bad_alloc&) {
-    return report_error({ErrorCode::exhausted, "out of memory"});
-  }
-}
-
 }  // namespace
 
 void add_bench(CLI::App& app, Context& context) {
@@ -269,7 +259,7 @@ void add_bench(CLI::App& app, Context& context) {
       ->excludes(adapter);
   command->add_flag("--json", options->json, "Print one JSON object");
   add_loading_flags(*command, options->run, "Draw no progress bars");
-  command->callback([options, &context] { context.exit_status = run_bench(*options); });
+  command->callback([options, &context] { context.exit_status = exit_status_of(bench(*options)); });
 }
 
 }  // namespace pith::cli

@@ -3,7 +3,6 @@
 
 #include <limits>
 #include <memory>
-#include <new>
 #include <string>
 
 #include "base/ascii.h"
@@ -93,15 +92,6 @@ Result<int> chat(const ChatOptions& options) {
   return talk(session);
 }
 
-int run_chat(const ChatOptions& options) {
-  try {
-    const Result<int> status = chat(options);
-    return status ? *status : report_error(status.error());
-  } catch (const std::bad_alloc&) {
-    return report_error({ErrorCode::exhausted, "out of memory"});
-  }
-}
-
 }  // namespace
 
 void add_chat(CLI::App& app, Context& context) {
@@ -115,7 +105,7 @@ void add_chat(CLI::App& app, Context& context) {
   add_conversation_flags(*command, options->run,
                          fmt::format("{}, or what the model takes if less", kChatContext));
   add_sampling_flags(*command, options->run);
-  command->callback([options, &context] { context.exit_status = run_chat(*options); });
+  command->callback([options, &context] { context.exit_status = exit_status_of(chat(*options)); });
 }
 
 }  // namespace pith::cli

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -272,15 +271,6 @@ Result<int> eval(EvalOptions& options) {
   return 0;
 }
 
-int run_eval(EvalOptions& options) {
-  try {
-    const Result<int> status = eval(options);
-    return status ? *status : report_error(status.error());
-  } catch (const std::bad_alloc&) {
-    return report_error({ErrorCode::exhausted, "out of memory"});
-  }
-}
-
 }  // namespace
 
 void add_eval(CLI::App& app, Context& context) {
@@ -317,7 +307,7 @@ void add_eval(CLI::App& app, Context& context) {
       ->expected(2)
       ->excludes(merge)
       ->excludes(vote);
-  command->callback([options, &context] { context.exit_status = run_eval(*options); });
+  command->callback([options, &context] { context.exit_status = exit_status_of(eval(*options)); });
 }
 
 }  // namespace pith::cli

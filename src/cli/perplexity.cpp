@@ -1,7 +1,6 @@
 // `pith perplexity`: how well a model predicts a text.
 #include <cmath>
 #include <memory>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -118,15 +117,6 @@ Result<int> perplexity(const PerplexityOptions& options) {
   return 0;
 }
 
-int run_perplexity(const PerplexityOptions& options) {
-  try {
-    const Result<int> status = perplexity(options);
-    return status ? *status : report_error(status.error());
-  } catch (const std::bad_alloc&) {
-    return report_error({ErrorCode::exhausted, "out of memory"});
-  }
-}
-
 }  // namespace
 
 void add_perplexity(CLI::App& app, Context& context) {
@@ -141,7 +131,8 @@ void add_perplexity(CLI::App& app, Context& context) {
              "Windows from the start of the text; 0: all");
   command->add_flag("--json", options->json, "Print {\"tokens\", \"perplexity\"}");
   add_loading_flags(*command, options->run, "Draw no progress bars");
-  command->callback([options, &context] { context.exit_status = run_perplexity(*options); });
+  command->callback(
+      [options, &context] { context.exit_status = exit_status_of(perplexity(*options)); });
 }
 
 }  // namespace pith::cli

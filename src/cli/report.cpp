@@ -21,6 +21,8 @@ int report_error(const Error& error) {
   }
 }
 
+int exit_status_of(const Result<int>& end) { return end ? *end : report_error(end.error()); }
+
 void report_line(std::string_view line) {
   const std::string whole = std::string(line) + "\n";
   std::fwrite(whole.data(), 1, whole.size(), stderr);

@@ -12,6 +12,10 @@ namespace pith::cli {
 // 130 for cancelled, 1 for all else.
 int report_error(const Error& error);
 
+// The exit status of a command that ended so; reports its error. Memory that runs out is
+// reported by run_program().
+int exit_status_of(const Result<int>& end);
+
 // Prints a line on standard error.
 void report_line(std::string_view line);
 

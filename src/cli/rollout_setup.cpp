@@ -1,7 +1,6 @@
 #include "cli/rollout_setup.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -26,39 +25,11 @@ std::string sha256_of(const std::string& text) {
   return hash.hex();
 }
 
-std::string_view precision_name(AdapterPrecision precision) {
-  switch (precision) {
-    case AdapterPrecision::f32:
-      return "f32";
-    case AdapterPrecision::f16:
-      return "f16";
-    case AdapterPrecision::int8:
-      return "int8";
-    case AdapterPrecision::int4:
-      break;
-  }
-  return "int4";
-}
-
-Result<ordered_json> hashes_of(const std::string& folder, const std::vector<std::string>& files) {
-  ordered_json hashes = ordered_json::array();
-  for (const std::string& file : files) {
-    PITH_TRY(std::string hash, sha256_of_file(folder + file));
-    hashes.push_back(std::move(hash));
-  }
-  return hashes;
-}
-
 // What tells an adapter from others; null when there is none.
 Result<ordered_json> settings_of(const AdapterOptions& options) {
   if (options.path.empty()) return ordered_json();
-  std::vector<std::string> files = {""};
-  if (std::filesystem::is_directory(options.path)) {
-    files = {"/adapter_config.json", "/adapter_model.safetensors"};
-  }
-  PITH_TRY(ordered_json hashes, hashes_of(options.path, files));
-  return ordered_json{{"sha256", std::move(hashes)},
-                      {"precision", precision_name(options.precision)}};
+  PITH_TRY(const std::vector<std::string> hashes, adapter_sha256(options.path));
+  return ordered_json{{"sha256", hashes}, {"precision", adapter_precision_name(options.precision)}};
 }
 
 // "3/8": the third of eight.
@@ -139,7 +110,7 @@ Result<ordered_json> writer_settings(const OpenModel& model, const AdapterOption
   PITH_TRY(settings["model_sha256"], model_sha256(model));
   PITH_TRY(settings["adapter"], settings_of(used_adapter(adapter, pack)));
   if (pack) {
-    PITH_TRY(settings["pack_sha256"], hashes_of(pack->pack.folder + "/", pack->pack.files));
+    PITH_TRY(settings["pack_sha256"], sha256_of_files(pack->pack.folder + "/", pack->pack.files));
   }
   return settings;
 }

@@ -1,6 +1,5 @@
 // `pith sample`: many answers to many questions, for training and for study.
 #include <memory>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -125,15 +124,6 @@ Result<int> sample(SampleOptions& options) {
   return 0;
 }
 
-int run_sample(SampleOptions& options) {
-  try {
-    const Result<int> status = sample(options);
-    return status ? *status : report_error(status.error());
-  } catch (const std::bad_alloc&) {
-    return report_error({ErrorCode::exhausted, "out of memory"});
-  }
-}
-
 }  // namespace
 
 void add_sample(CLI::App& app, Context& context) {
@@ -151,7 +141,8 @@ void add_sample(CLI::App& app, Context& context) {
                    "are not drawn again")
       ->option_text("FILE");
   add_rollout_flags(*command, options->rollout, "Print nothing");
-  command->callback([options, &context] { context.exit_status = run_sample(*options); });
+  command->callback(
+      [options, &context] { context.exit_status = exit_status_of(sample(*options)); });
 }
 
 }  // namespace pith::cli

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
-#include <new>
 #include <optional>
 #include <string>
 #include <thread>
@@ -156,15 +155,6 @@ Result<int> serve(ServeOptions& options) {
   return 0;
 }
 
-int run_serve(ServeOptions& options) {
-  try {
-    const Result<int> status = serve(options);
-    return status ? *status : report_error(status.error());
-  } catch (const std::bad_alloc&) {
-    return report_error({ErrorCode::exhausted, "out of memory"});
-  }
-}
-
 // An option that takes one value, as often as it is given.
 void add_repeated(CLI::App& command, const char* flag, std::vector<std::string>& values,
                   const char* value_name, const char* description) {
@@ -247,7 +237,7 @@ void add_serve(CLI::App& app, Context& context) {
   add_loading_flags(*command, options->run, "Write no line for each request");
   add_conversation_flags(*command, options->run,
                          fmt::format("{}, or what the model takes", kDefaultContext));
-  command->callback([options, &context] { context.exit_status = run_serve(*options); });
+  command->callback([options, &context] { context.exit_status = exit_status_of(serve(*options)); });
 }
 
 }  // namespace pith::cli

@@ -91,18 +91,6 @@ std::string confidence_table(const Summary& summary) {
   return out + "</table></div>\n";
 }
 
-std::string cell_text(const nlohmann::ordered_json& value) {
-  return escape_html(value.is_string() ? value.get<std::string>() : value.dump());
-}
-
-std::string settings_table(const EvalRun& run) {
-  std::string out = "<h2>Settings</h2>\n<div class=\"wide\"><table>\n";
-  for (const auto& [name, value] : run.settings.items()) {
-    out += fmt::format("<tr><td>{}<td class=\"v\">{}</tr>\n", escape_html(name), cell_text(value));
-  }
-  return out + "</table></div>\n";
-}
-
 std::string questions_table(const EvalRun& run) {
   std::string out = fmt::format(
       "<details><summary>All {} questions</summary>\n<div class=\"wide\"><table><tr><th>question"
@@ -133,7 +121,7 @@ std::string runs_table(const EvalRun& a, const EvalRun& b) {
   const auto row = [&](const std::string& name, const nlohmann::ordered_json& of_a,
                        const nlohmann::ordered_json& of_b) {
     out += fmt::format("<tr><td>{}<td class=\"v\">{}<td class=\"v\">{}</tr>\n", escape_html(name),
-                       cell_text(of_a), cell_text(of_b));
+                       html_cell(of_a), html_cell(of_b));
   };
   row("model", a.model, b.model);
   row("questions", a.questions.size(), b.questions.size());
@@ -196,7 +184,7 @@ std::string report_html(const EvalRun& run, const Summary& summary) {
   out += early_stop_table(summary);
   out += confidence_table(summary);
   out += questions_table(run);
-  out += settings_table(run);
+  out += html_settings(run.settings);
   return html_page(fmt::format("{} on {}", run.model, run.task), out);
 }
 

@@ -10,10 +10,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json estimate_json(const Estimate& estimate) {
-  return {{"value", estimate.value}, {"low", estimate.low}, {"high", estimate.high}};
-}
-
 // {"pass_at_1": {..}, "maj_at": {"2": {..}, "4": {..}}, "weighted_at": {"confidence": {"2": ..}}}
 ordered_json metrics_json(const std::vector<MetricEstimate>& metrics) {
   ordered_json object = ordered_json::object();
@@ -25,17 +21,6 @@ ordered_json metrics_json(const std::vector<MetricEstimate>& metrics) {
     *place = estimate_json(metric.estimate);
   }
   return object;
-}
-
-ordered_json reliability_json(const Reliability& reliability) {
-  ordered_json bins = ordered_json::array();
-  for (const ReliabilityBin& bin : reliability.bins) {
-    bins.push_back(
-        {{"count", bin.count}, {"confidence", bin.confidence}, {"accuracy", bin.accuracy}});
-  }
-  return {{"brier", reliability.brier},
-          {"calibration_error", reliability.calibration_error},
-          {"bins", std::move(bins)}};
 }
 
 ordered_json early_stop_json(const EarlyStop& stop) {
@@ -103,6 +88,21 @@ double percent(int64_t part, int64_t whole) {
 }
 
 }  // namespace
+
+ordered_json estimate_json(const Estimate& estimate) {
+  return {{"value", estimate.value}, {"low", estimate.low}, {"high", estimate.high}};
+}
+
+ordered_json reliability_json(const Reliability& reliability) {
+  ordered_json bins = ordered_json::array();
+  for (const ReliabilityBin& bin : reliability.bins) {
+    bins.push_back(
+        {{"count", bin.count}, {"confidence", bin.confidence}, {"accuracy", bin.accuracy}});
+  }
+  return {{"brier", reliability.brier},
+          {"calibration_error", reliability.calibration_error},
+          {"bins", std::move(bins)}};
+}
 
 ordered_json report_json(const EvalRun& run, const Summary& summary) {
   ordered_json object = {{"questions", run.questions.size()}};

@@ -10,6 +10,11 @@
 
 namespace pith {
 
+// {"value": .., "low": .., "high": ..}
+nlohmann::ordered_json estimate_json(const Estimate& estimate);
+// {"brier": .., "calibration_error": .., "bins": [{"count": .., "confidence": .., "accuracy": ..}]}
+nlohmann::ordered_json reliability_json(const Reliability& reliability);
+
 // The object described in docs/eval.md: to_json(run), and the figures.
 nlohmann::ordered_json report_json(const EvalRun& run, const Summary& summary);
 std::string report_table(const EvalRun& run, const Summary& summary);

@@ -75,32 +75,22 @@ std::string length_plot(const EvalRun& run, const Summary& summary) {
   return bar_plot({"tokens of a sample"}, {"samples"}, {"right", "wrong"}, bars);
 }
 
-PlotSeries reliability_series(std::string name, const Reliability& reliability) {
-  PlotSeries series{std::move(name), {}};
-  for (const ReliabilityBin& bin : reliability.bins) {
-    if (bin.count == 0) continue;
-    // 95 % by the normal approximation; the bin's own share, not resampled.
-    const double half = 1.96 * std::sqrt(bin.accuracy * (1 - bin.accuracy) / bin.count);
-    series.points.push_back(
-        {bin.confidence, bin.accuracy, std::max(bin.accuracy - half, 0.0),
-         std::min(bin.accuracy + half, 1.0),
-         fmt::format("{} right of {} with confidence {}", percent_text(bin.accuracy), bin.count,
-                     percent_text(bin.confidence))});
-  }
-  return series;
-}
+constexpr auto kSayOfVote = [](const ReliabilityBin& bin) {
+  return fmt::format("{} right of {} with confidence {}", percent_text(bin.accuracy), bin.count,
+                     percent_text(bin.confidence));
+};
 
 std::string reliability_plot(const std::vector<PlotSeries>& series) {
   return point_plot({"confidence", false, true}, {"right", false, true}, series, /*diagonal=*/true);
 }
 
 std::string vote_reliability(const VoteSummary& vote) {
-  std::vector<PlotSeries> series = {reliability_series("agreement", vote.agreement)};
+  std::vector<PlotSeries> series = {reliability_series("agreement", vote.agreement, kSayOfVote)};
   std::string caption =
       fmt::format("How far the agreement of votes by {} can be trusted: calibration error {}",
                   vote_rule_name(vote.rule), percent_text(vote.agreement.calibration_error));
   if (vote.calibrated) {
-    series.push_back(reliability_series("calibrated", *vote.calibrated));
+    series.push_back(reliability_series("calibrated", *vote.calibrated, kSayOfVote));
     caption += fmt::format(", calibrated {}", percent_text(vote.calibrated->calibration_error));
   }
   return html_figure(caption, reliability_plot(series));
@@ -147,6 +137,19 @@ std::string routing_plot(const std::vector<RoutingPoint>& curve) {
 
 }  // namespace
 
+PlotSeries reliability_series(std::string name, const Reliability& reliability,
+                              FunctionRef<std::string(const ReliabilityBin&)> say) {
+  PlotSeries series{std::move(name), {}};
+  for (const ReliabilityBin& bin : reliability.bins) {
+    if (bin.count == 0) continue;
+    // 95 % by the normal approximation; the bin's own share, not resampled.
+    const double half = 1.96 * std::sqrt(bin.accuracy * (1 - bin.accuracy) / bin.count);
+    series.points.push_back({bin.confidence, bin.accuracy, std::max(bin.accuracy - half, 0.0),
+                             std::min(bin.accuracy + half, 1.0), say(bin)});
+  }
+  return series;
+}
+
 std::string report_plots(const EvalRun& run, const Summary& summary) {
   std::string out = "<div class=\"plots\">\n";
   if (!summary.votes.empty()) {
@@ -158,7 +161,7 @@ std::string report_plots(const EvalRun& run, const Summary& summary) {
   out +=
       html_figure(fmt::format("How far the score of a sample can be trusted: calibration error {}",
                               percent_text(summary.score.calibration_error)),
-                  reliability_plot({reliability_series("score", summary.score)}));
+                  reliability_plot({reliability_series("score", summary.score, kSayOfVote)}));
   out += html_figure("How long the samples are", length_plot(run, summary));
   return out + "</div>\n";
 }

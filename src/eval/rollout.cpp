@@ -21,20 +21,6 @@ SamplingOptions greedy(SamplingOptions sampling) {
   return sampling;
 }
 
-std::string_view kv_name(KvType type) {
-  switch (type) {
-    case KvType::f32:
-      return "f32";
-    case KvType::f16:
-      return "f16";
-    case KvType::int16:
-      return "int16";
-    case KvType::int8:
-      break;
-  }
-  return "int8";
-}
-
 int32_t context_of(const RolloutModel& model, const RolloutOptions& options) {
   const int32_t limit = model.model->config().context;
   return options.context_tokens > 0 ? std::min(options.context_tokens, limit) : limit;
@@ -234,7 +220,7 @@ nlohmann::ordered_json sample_settings(const RolloutModel& model, const RolloutO
       {"force_answer", options.force_answer},
       {"landing", landing_of(options)},
       {"context", context_of(model, options)},
-      {"kv", kv_name(options.kv_type)},
+      {"kv", kv_type_name(options.kv_type)},
       {"temperature", json_number(sampling.temperature)},
       {"top_k", sampling.top_k},
       {"top_p", json_number(sampling.top_p)},

@@ -2,33 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-#include <nlohmann/json.hpp>
-
+#include "eval/report_plots.h"
 #include "report/html_page.h"
 
 namespace pith {
-namespace {
-
-using nlohmann::ordered_json;
-
-}  // namespace
-
-ordered_json estimate_json(const Estimate& estimate) {
-  return {{"value", estimate.value}, {"low", estimate.low}, {"high", estimate.high}};
-}
-
-ordered_json reliability_json(const Reliability& reliability) {
-  ordered_json bins = ordered_json::array();
-  for (const ReliabilityBin& bin : reliability.bins) {
-    bins.push_back(
-        {{"count", bin.count}, {"confidence", bin.confidence}, {"accuracy", bin.accuracy}});
-  }
-  return {{"brier", reliability.brier},
-          {"calibration_error", reliability.calibration_error},
-          {"bins", std::move(bins)}};
-}
 
 std::string auc_text(const Estimate& estimate) {
   return fmt::format("{:.3f} ({:.3f} to {:.3f})", estimate.value, estimate.low, estimate.high);
@@ -58,30 +35,14 @@ std::string roc_figure(std::string_view caption, std::string_view positives,
 
 std::string reliability_figure(std::string_view caption, std::string_view positives,
                                const Reliability& reliability) {
-  PlotSeries series{"scores", {}};
-  for (const ReliabilityBin& bin : reliability.bins) {
-    if (bin.count == 0) continue;
-    // 95 % by the normal approximation; the bin's own share, not resampled.
-    const double half = 1.96 * std::sqrt(bin.accuracy * (1 - bin.accuracy) / bin.count);
-    series.points.push_back({bin.confidence, bin.accuracy, std::max(bin.accuracy - half, 0.0),
-                             std::min(bin.accuracy + half, 1.0),
-                             fmt::format("{:.1f} % of {} with scores near {:.2f}",
-                                         100 * bin.accuracy, bin.count, bin.confidence)});
-  }
+  const auto say = [](const ReliabilityBin& bin) {
+    return fmt::format("{:.1f} % of {} with scores near {:.2f}", 100 * bin.accuracy, bin.count,
+                       bin.confidence);
+  };
+  const PlotSeries series = reliability_series("scores", reliability, say);
   return html_figure(
       caption, point_plot({"score", false, true}, {std::string(positives), false, true}, {series},
                           /*diagonal=*/true));
-}
-
-std::string settings_table(const ordered_json& settings) {
-  std::string out = "<h2>Settings</h2>\n<div class=\"wide\"><table>\n";
-  for (const auto& [name, value] : settings.items()) {
-    const std::string text =
-        value.is_string() ? value.get<std::string>()
-                          : value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-    out += fmt::format("<tr><td>{}<td class=\"v\">{}</tr>\n", escape_html(name), escape_html(text));
-  }
-  return out + "</table></div>\n";
 }
 
 }  // namespace pith

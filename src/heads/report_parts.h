@@ -1,7 +1,6 @@
 // Parts that the reports of heads have in common.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 
@@ -10,9 +9,6 @@
 #include "report/svg_plot.h"
 
 namespace pith {
-
-nlohmann::ordered_json estimate_json(const Estimate& estimate);
-nlohmann::ordered_json reliability_json(const Reliability& reliability);
 
 std::string auc_text(const Estimate& estimate);             // "0.712 (0.690 to 0.733)"
 std::string percent_points_text(const Estimate& estimate);  // "+1.2 (-0.3 to 2.6)"
@@ -23,6 +19,5 @@ std::string roc_figure(std::string_view caption, std::string_view positives,
                        std::span<const ScoredRow> rows);
 std::string reliability_figure(std::string_view caption, std::string_view positives,
                                const Reliability& reliability);
-std::string settings_table(const nlohmann::ordered_json& settings);
 
 }  // namespace pith

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "eval/report.h"
 #include "heads/report_parts.h"
 #include "report/html_page.h"
 #include "report/svg_plot.h"
@@ -115,7 +116,7 @@ std::string switcher_page(const TrainedSwitcher& trained, double keep,
         "points over that target, with {} of the tokens.",
         100 * keep, percent_points_text(trained.kept), share_text(trained.token_share));
   }
-  return html_page("Switcher", body + "</p>\n" + settings_table(settings));
+  return html_page("Switcher", body + "</p>\n" + html_settings(settings));
 }
 
 }  // namespace pith

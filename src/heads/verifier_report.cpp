@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "eval/report.h"
 #include "heads/report_parts.h"
 #include "report/html_page.h"
 #include "report/svg_plot.h"
@@ -158,7 +159,7 @@ std::string verifier_page(const TrainedVerifier& trained, const SampleSet& set,
       "<p>{} samples of {} questions were read; left out: {} not known to be right or wrong, {} "
       "twice there, {} too long. Votes are over {} prompts with as many samples as most.</p>\n",
       set.samples, set.questions, set.unknown, set.repeated, set.too_long, trained.vote_questions);
-  return html_page("Verifier", body + settings_table(settings));
+  return html_page("Verifier", body + html_settings(settings));
 }
 
 }  // namespace pith

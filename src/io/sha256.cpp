@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
@@ -68,6 +69,16 @@ Result<std::string> sha256_of_file(const std::string& path) {
   Sha256 hash;
   PITH_TRY_VOID(hash_file_range(fd.get(), 0, static_cast<uint64_t>(info.st_size), path, hash));
   return hash.hex();
+}
+
+Result<std::vector<std::string>> sha256_of_files(const std::string& folder,
+                                                 const std::vector<std::string>& names) {
+  std::vector<std::string> hashes;
+  for (const std::string& name : names) {
+    PITH_TRY(std::string hash, sha256_of_file(folder + name));
+    hashes.push_back(std::move(hash));
+  }
+  return hashes;
 }
 
 }  // namespace pith

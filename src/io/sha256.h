@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 
@@ -39,5 +40,8 @@ inline bool is_sha256(std::string_view text) {
 
 // Of a whole file. Errors: not_found, io.
 Result<std::string> sha256_of_file(const std::string& path);
+// Of each file `folder` + name. Errors: as above.
+Result<std::vector<std::string>> sha256_of_files(const std::string& folder,
+                                                 const std::vector<std::string>& names);
 
 }  // namespace pith

@@ -215,6 +215,20 @@ Status pack_group(const AdapterSource& source, int32_t layer, MatrixGroup which,
 
 }  // namespace
 
+std::string_view adapter_precision_name(AdapterPrecision precision) {
+  switch (precision) {
+    case AdapterPrecision::f32:
+      return "f32";
+    case AdapterPrecision::f16:
+      return "f16";
+    case AdapterPrecision::int8:
+      return "int8";
+    case AdapterPrecision::int4:
+      break;
+  }
+  return "int4";
+}
+
 bool Adapter::fits(const ModelConfig& config) const {
   if (layers_.size() != static_cast<size_t>(config.layers)) return false;
   for (int i = 0; i < kLayerMatrices; ++i) {

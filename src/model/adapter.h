@@ -17,6 +17,7 @@ namespace pith {
 // int4: one scale per 32 numbers. f32 is for reference: what the others are measured
 // against.
 enum class AdapterPrecision { f32, f16, int8, int4 };
+std::string_view adapter_precision_name(AdapterPrecision precision);  // "int8"
 
 // The matrices of a layer that read the same rows, in the order of LayerMatrix.
 enum class MatrixGroup : uint8_t { attention_input, attention_output, mlp_input, mlp_output };

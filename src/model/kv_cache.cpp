@@ -42,6 +42,20 @@ float quantize_head(const float* x, size_t n, int limit, Integer* q) {
 
 }  // namespace
 
+std::string_view kv_type_name(KvType type) {
+  switch (type) {
+    case KvType::f32:
+      return "f32";
+    case KvType::f16:
+      return "f16";
+    case KvType::int16:
+      return "int16";
+    case KvType::int8:
+      break;
+  }
+  return "int8";
+}
+
 size_t KvCache::block_bytes(const ModelConfig& config, KvType type) {
   return static_cast<size_t>(config.layers) * static_cast<size_t>(config.kv_heads) *
          bytes_per_head(static_cast<size_t>(config.head_size), type);

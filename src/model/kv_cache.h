@@ -16,6 +16,7 @@ namespace pith {
 // machine has 16-bit dot products, twice as fast. f32 is for reference: what the others
 // are measured against.
 enum class KvType { f32, f16, int16, int8 };
+std::string_view kv_type_name(KvType type);  // "int16"
 
 using BlockId = int32_t;
 

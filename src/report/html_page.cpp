@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "report/svg_plot.h"
 
 namespace pith {
@@ -46,6 +48,21 @@ std::string html_page(std::string_view title, std::string_view body) {
       "<title>{0}</title>\n<style>{1}{2}</style></head>\n<body>\n<h1>{0}</h1>\n{3}"
       "</body></html>\n",
       escape_html(title), kStyle, kPlotStyle, body);
+}
+
+std::string html_cell(const nlohmann::ordered_json& value) {
+  using nlohmann::ordered_json;
+  return escape_html(value.is_string()
+                         ? value.get<std::string>()
+                         : value.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+}
+
+std::string html_settings(const nlohmann::ordered_json& settings) {
+  std::string out = "<h2>Settings</h2>\n<div class=\"wide\"><table>\n";
+  for (const auto& [name, value] : settings.items()) {
+    out += fmt::format("<tr><td>{}<td class=\"v\">{}</tr>\n", escape_html(name), html_cell(value));
+  }
+  return out + "</table></div>\n";
 }
 
 }  // namespace pith

@@ -25,4 +25,7 @@ Result<std::shared_ptr<const Adapter>> load_adapter(const OpenModel& model,
 Result<AdapterId> attach_adapter(Engine& engine, const OpenModel& model,
                                  const AdapterOptions& options);
 
+// The sha256 of the adapter's files, always in the same order. Errors: io.
+Result<std::vector<std::string>> adapter_sha256(const std::string& path);
+
 }  // namespace pith

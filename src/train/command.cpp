@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <new>
 
 #include "cli/flags.h"
 #include "cli/interrupt.h"
-#include "cli/report.h"
 #include "runtime/open_model.h"
 #include "train/targets.h"
 
@@ -79,15 +77,6 @@ void add_command_flags(CLI::App& command, CommandFlags& flags, const std::string
                   fmt::format("Folder of the run: {}; a run that it has goes on", files))
       ->option_text("FOLDER");
   command.add_flag("-q,--quiet", flags.quiet, "Print nothing");
-}
-
-int run_command(FunctionRef<Result<int>()> command) {
-  try {
-    const Result<int> status = command();
-    return status ? *status : cli::report_error(status.error());
-  } catch (const std::bad_alloc&) {
-    return cli::report_error({ErrorCode::exhausted, "out of memory"});
-  }
 }
 
 TrainProgress::TrainProgress(bool quiet) : bar_("training", ProgressUnit::share, quiet) {}

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/function_ref.h"
 #include "base/progress.h"
 #include "train/train_options.h"
 
@@ -29,9 +28,6 @@ struct CommandFlags {
   bool quiet = false;
 };
 void add_command_flags(CLI::App& command, CommandFlags& flags, const std::string& files);
-
-// The exit status of a command; reports its error.
-int run_command(FunctionRef<Result<int>()> command);
 
 // A bar; stops at Ctrl-C.
 class TrainProgress : public TrainObserver {

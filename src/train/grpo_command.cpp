@@ -187,8 +187,7 @@ void add_grpo(CLI::App& app, cli::Context& context) {
   add_loss_flags(*command, flags->options);
   add_collapse_flags(*command, flags->options.collapse);
   add_training_flags(*command, flags->options, "Of the order, the first factors and the answers");
-  command->callback(
-      [flags, &context] { context.exit_status = run_command([&] { return grpo(*flags); }); });
+  command->callback([flags, &context] { context.exit_status = cli::exit_status_of(grpo(*flags)); });
 }
 
 }  // namespace pith::train

@@ -1,16 +1,15 @@
 #include "train/heads_setup.h"
 
-#include <array>
-#include <filesystem>
 #include <limits>
-#include <new>
-#include <string_view>
 #include <utility>
 
+#include "base/file.h"
+#include "cli/adapter_options.h"
 #include "cli/flags.h"
 #include "cli/interrupt.h"
+#include "cli/output.h"
 #include "cli/report.h"
-#include "io/sha256.h"
+#include "runtime/open_adapter.h"
 #include "text/prompt.h"
 
 namespace pith::train {
@@ -18,24 +17,11 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// In the order of AdapterPrecision and of KvType.
-constexpr std::array<std::string_view, 4> kPrecisionNames = {"f32", "f16", "int8", "int4"};
-constexpr std::array<std::string_view, 4> kKvNames = {"f32", "f16", "int16", "int8"};
-
 // Of the adapter's files; null without one.
 Result<ordered_json> adapter_hashes(const Pack& pack) {
   if (pack.adapter.empty()) return ordered_json();
-  const std::string path = pack.adapter_path();
-  std::vector<std::string> files = {path};
-  if (std::filesystem::is_directory(path)) {
-    files = {path + "/adapter_config.json", path + "/adapter_model.safetensors"};
-  }
-  ordered_json hashes = ordered_json::array();
-  for (const std::string& file : files) {
-    PITH_TRY(std::string hash, sha256_of_file(file));
-    hashes.push_back(std::move(hash));
-  }
-  return hashes;
+  PITH_TRY(const std::vector<std::string> hashes, adapter_sha256(pack.adapter_path()));
+  return ordered_json(hashes);
 }
 
 }  // namespace
@@ -68,12 +54,8 @@ void add_head_flags(CLI::App& command, HeadFlags& flags, const std::string& data
   cli::add_number<uint64_t>(command, "-s,--seed", flags.seed, 0,
                             std::numeric_limits<uint64_t>::max(),
                             "Of the folds and all that is drawn");
-  cli::add_choice<AdapterPrecision>(command, "--adapter-precision", flags.adapter_precision,
-                                    {{"int8", AdapterPrecision::int8},
-                                     {"int4", AdapterPrecision::int4},
-                                     {"f16", AdapterPrecision::f16},
-                                     {"f32", AdapterPrecision::f32}},
-                                    "How the pack's adapter is kept in memory [int8]");
+  cli::add_adapter_precision(command, flags.adapter_precision,
+                             "How the pack's adapter is kept in memory [int8]");
   cli::add_loading_flags(command, flags.run, "Print nothing");
   command
       .add_option("--chat-template", flags.run.model.chat_template,
@@ -105,8 +87,8 @@ Result<HeadSetup> set_up_heads(const HeadFlags& flags) {
   const ordered_json settings = {
       {"model_sha256", samples.sha256},
       {"adapter_sha256", hashes},
-      {"adapter_precision", kPrecisionNames[static_cast<size_t>(flags.adapter_precision)]},
-      {"kv", kKvNames[static_cast<size_t>(flags.run.kv_type)]}};
+      {"adapter_precision", adapter_precision_name(flags.adapter_precision)},
+      {"kv", kv_type_name(flags.run.kv_type)}};
   return HeadSetup{std::move(model), chat_template, *std::move(pack), std::move(samples), settings};
 }
 
@@ -115,21 +97,32 @@ bool HeadProgress::operator()(double done, double total) {
   return !cli::interrupted();
 }
 
-int run_head_command(const std::string& folder, FunctionRef<Status()> command) {
-  try {
-    const Status status = command();
-    if (status) return 0;
-    if (status.error().code != ErrorCode::cancelled) return cli::report_error(status.error());
-    return cli::report_error(
-        {ErrorCode::cancelled,
-         fmt::format("stopped; the same command goes on from {}", printable(folder, 400))});
-  } catch (const std::bad_alloc&) {
-    return cli::report_error({ErrorCode::exhausted, "out of memory"});
-  }
+Status publish_head(const HeadFlags& flags, const HeadSetup& setup, const HeadResult& result,
+                    FunctionRef<Status(PackDraft& draft)> put) {
+  const std::string note = result.name + ".json";
+  const std::string figures =
+      result.figures.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  PITH_TRY_VOID(write_file(flags.output + "/" + note, figures));
+  PITH_TRY_VOID(write_file(flags.output + "/report.html", result.page));
+
+  const std::string& folder = setup.pack.pack.folder;
+  PITH_TRY(PackDraft draft, PackDraft::begin(folder));
+  PITH_TRY_VOID(put(draft));
+  PITH_TRY_VOID(draft.write_note(note, figures));
+  PITH_TRY_VOID(draft.publish(setup.model.model->config(), setup.samples.sha256));
+  if (flags.run.model.quiet) return {};
+  cli::print(result.table);
+  cli::print(fmt::format("the pack {} has the {}; {}/report.html\n", printable(folder, 400),
+                         result.name, printable(flags.output, 400)));
+  return {};
 }
 
-std::string json_text(const ordered_json& json) {
-  return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+int head_exit_status(const std::string& folder, const Status& end) {
+  if (end) return 0;
+  if (end.error().code != ErrorCode::cancelled) return cli::report_error(end.error());
+  return cli::report_error(
+      {ErrorCode::cancelled,
+       fmt::format("stopped; the same command goes on from {}", printable(folder, 400))});
 }
 
 }  // namespace pith::train

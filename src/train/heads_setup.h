@@ -13,6 +13,7 @@
 #include "cli/run_options.h"
 #include "heads/feature_cache.h"
 #include "heads/feature_reader.h"
+#include "heads/pack_draft.h"
 #include "heads/samples.h"
 #include "reason/linear_head.h"
 #include "runtime/open_pack.h"
@@ -63,10 +64,20 @@ class HeadProgress {
   ProgressBar bar_;
 };
 
-// The exit status of a command; reports its error. `folder` has what goes on with the same
-// command.
-int run_head_command(const std::string& folder, FunctionRef<Status()> command);
+struct HeadResult {
+  std::string name;  // "verifier" or "switcher"
+  nlohmann::ordered_json figures;
+  std::string page;   // HTML
+  std::string table;  // for the terminal
+};
 
-std::string json_text(const nlohmann::ordered_json& json);
+// Writes the figures and the page into the run's folder, has `put` change the pack, puts the
+// figures beside it, and says so.
+Status publish_head(const HeadFlags& flags, const HeadSetup& setup, const HeadResult& result,
+                    FunctionRef<Status(PackDraft& draft)> put);
+
+// The exit status of a command that ended so; reports its error. `folder` has what goes on with
+// the same command.
+int head_exit_status(const std::string& folder, const Status& end);
 
 }  // namespace pith::train

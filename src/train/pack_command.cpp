@@ -248,7 +248,7 @@ void add_pack(CLI::App& app, cli::Context& context) {
   add_word_flags(*command, *flags);
   command->add_flag("-q,--quiet", flags->quiet, "Print nothing");
   command->callback([flags, &context] {
-    context.exit_status = run_head_command(flags->output, [&] { return make_pack(*flags); });
+    context.exit_status = head_exit_status(flags->output, make_pack(*flags));
   });
 }
 

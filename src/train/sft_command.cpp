@@ -7,6 +7,7 @@
 #include "cli/flags.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
+#include "cli/report.h"
 #include "model/config.h"
 #include "model/vocabulary.h"
 #include "runtime/open_model.h"
@@ -108,8 +109,7 @@ void add_sft(CLI::App& app, cli::Context& context) {
   add_adapter_options(*command, flags->options, flags->alpha);
   add_batch_flags(*command, flags->options);
   add_training_flags(*command, flags->options, "Of the order, the first factors and the dropout");
-  command->callback(
-      [flags, &context] { context.exit_status = run_command([&] { return sft(*flags); }); });
+  command->callback([flags, &context] { context.exit_status = cli::exit_status_of(sft(*flags)); });
 }
 
 }  // namespace pith::train

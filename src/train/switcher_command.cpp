@@ -168,10 +168,9 @@ Status train_head(SwitcherFlags& flags) {
 
   SwitcherTraining& training = flags.training;
   training.seed = flags.head.seed;
-  const bool quiet = flags.head.run.model.quiet;
   TrainedSwitcher trained;
   {
-    HeadProgress progress("training", quiet);
+    HeadProgress progress("training", flags.head.run.model.quiet);
     PITH_TRY(trained,
              train_switcher({features.of("pooled"), features.width}, data.examples, training,
                             [&](double done, double total) { return progress(done, total); }));
@@ -184,26 +183,16 @@ Status train_head(SwitcherFlags& flags) {
   settings["learning_rate"] = training.learning_rate;
   settings["seed"] = training.seed;
   settings["questions_of_one_mode"] = data.unmatched;
-  const std::string json = json_text(switcher_json(trained, training.keep, settings));
-  PITH_TRY_VOID(write_file(flags.head.output + "/switcher.json", json));
-  PITH_TRY_VOID(write_file(flags.head.output + "/report.html",
-                           switcher_page(trained, training.keep, settings)));
-
-  PITH_TRY(PackDraft draft, PackDraft::begin(setup.pack.pack.folder));
-  draft.pack().think_threshold = trained.threshold;
-  // Measured with another switcher.
-  std::erase_if(draft.pack().results,
-                [](const PackResult& result) { return result.mode == "auto"; });
-  PITH_TRY_VOID(draft.set_switcher(trained.switcher, flags.head.precision));
-  PITH_TRY_VOID(draft.write_note("switcher.json", json));
-  PITH_TRY_VOID(draft.publish(setup.model.model->config(), setup.samples.sha256));
-  if (!quiet) {
-    cli::print(switcher_table(trained, training.keep));
-    cli::print(fmt::format("the pack {} has the switcher; {}/report.html\n",
-                           printable(setup.pack.pack.folder, 400),
-                           printable(flags.head.output, 400)));
-  }
-  return {};
+  const HeadResult result{"switcher", switcher_json(trained, training.keep, settings),
+                          switcher_page(trained, training.keep, settings),
+                          switcher_table(trained, training.keep)};
+  return publish_head(flags.head, setup, result, [&](PackDraft& draft) {
+    draft.pack().think_threshold = trained.threshold;
+    // Measured with another switcher.
+    std::erase_if(draft.pack().results,
+                  [](const PackResult& measured) { return measured.mode == "auto"; });
+    return draft.set_switcher(trained.switcher, flags.head.precision);
+  });
 }
 
 }  // namespace
@@ -237,7 +226,7 @@ void add_switcher(CLI::App& app, cli::Context& context) {
   cli::add_number(*command, "--epochs", training.most_epochs, 1, 100000,
                   "Most times through the questions");
   command->callback([flags, &context] {
-    context.exit_status = run_head_command(flags->head.output, [&] { return train_head(*flags); });
+    context.exit_status = head_exit_status(flags->head.output, train_head(*flags));
   });
 }
 

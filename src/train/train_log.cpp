@@ -155,13 +155,7 @@ std::string train_page(const std::vector<TrainStep>& steps, const TrainColumns& 
     body += figure(steps, "learning rate", &TrainStep::learning_rate);
     body += "</div>\n";
   }
-  body += more + "<h2>Settings</h2>\n<div class=\"wide\"><table>\n";
-  for (const auto& [name, value] : settings.items()) {
-    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
-    body +=
-        fmt::format("<tr><td>{}<td class=\"v\">{}</tr>\n", escape_html(name), escape_html(text));
-  }
-  return html_page("Training", body + "</table></div>\n");
+  return html_page("Training", body + more + html_settings(settings));
 }
 
 }  // namespace pith::train

@@ -155,10 +155,9 @@ Status train_head(VerifierFlags& flags) {
   PITH_TRY(const Features features, read_features(flags, setup, prompt.features, set, settings));
 
   flags.training.seed = flags.head.seed;
-  const bool quiet = flags.head.run.model.quiet;
   TrainedVerifier trained;
   {
-    HeadProgress progress("training", quiet);
+    HeadProgress progress("training", flags.head.run.model.quiet);
     PITH_TRY(trained,
              train_verifier(set, features, flags.training, *setup.model.pool,
                             [&](double done, double total) { return progress(done, total); }));
@@ -167,23 +166,12 @@ Status train_head(VerifierFlags& flags) {
   settings["penalties"] = flags.training.penalties;
   settings["seed"] = flags.head.seed;
   settings["samples_of"] = set.run;
-  const std::string json = json_text(verifier_json(trained, set, settings));
-  PITH_TRY_VOID(write_file(flags.head.output + "/verifier.json", json));
-  PITH_TRY_VOID(
-      write_file(flags.head.output + "/report.html", verifier_page(trained, set, settings)));
-
-  PITH_TRY(PackDraft draft, PackDraft::begin(setup.pack.pack.folder));
-  put_head(trained, prompt, draft.pack());
-  PITH_TRY_VOID(draft.set_verifier(trained.head, flags.head.precision));
-  PITH_TRY_VOID(draft.write_note("verifier.json", json));
-  PITH_TRY_VOID(draft.publish(setup.model.model->config(), setup.samples.sha256));
-  if (!quiet) {
-    cli::print(verifier_table(trained));
-    cli::print(fmt::format("the pack {} has the verifier; {}/report.html\n",
-                           printable(setup.pack.pack.folder, 400),
-                           printable(flags.head.output, 400)));
-  }
-  return {};
+  const HeadResult result{"verifier", verifier_json(trained, set, settings),
+                          verifier_page(trained, set, settings), verifier_table(trained)};
+  return publish_head(flags.head, setup, result, [&](PackDraft& draft) {
+    put_head(trained, prompt, draft.pack());
+    return draft.set_verifier(trained.head, flags.head.precision);
+  });
 }
 
 }  // namespace
@@ -225,7 +213,7 @@ void add_verifier(CLI::App& app, cli::Context& context) {
                             "Sizes of the votes that are reported");
   command->callback([flags, &context] {
     std::sort(flags->training.penalties.rbegin(), flags->training.penalties.rend());
-    context.exit_status = run_head_command(flags->head.output, [&] { return train_head(*flags); });
+    context.exit_status = head_exit_status(flags->head.output, train_head(*flags));
   });
 }
 
