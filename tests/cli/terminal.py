@@ -1,5 +1,6 @@
 """A terminal for a program under test: what it writes there, and what stays on the screen."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -25,6 +26,8 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.columns, self.rows = columns, rows
         self.text = ""
+        # Of a character whose bytes come in two reads, too, there is one in the text.
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._seen = 0
         environment = {"TERM": "xterm-256color"} | environment
         self.editing = environment["TERM"] != "dumb"
@@ -61,7 +64,7 @@ class Terminal:
             data = os.read(self.master, 65536)
         except OSError:  # how Linux says that the other side is closed
             data = b""
-        self.text += data.decode(errors="replace")
+        self.text += self._decode(data, final=not data)
         return bool(data)
 
     def expect(self, pattern):
