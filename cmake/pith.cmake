@@ -33,7 +33,7 @@ target_compile_options(pith_flags INTERFACE -ffp-contract=off)
 target_include_directories(pith_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 
 function(pith_unity target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${PITH_UNITY} UNITY_BUILD_BATCH_SIZE 10)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${PITH_UNITY} UNITY_BUILD_BATCH_SIZE 40)
 endfunction()
 
 # pith_library(NAME SOURCES a.cpp ... DEPENDS pith_base ...): the static library pith_NAME.
@@ -90,17 +90,32 @@ function(pith_test name)
   endforeach()
 endfunction()
 
-# pith_python_test(NAME.py [LABELS model] [ENVIRONMENT A=1 ...]): a script of unittest cases about the pith
-# binary (tests/support/python_case.py), each of them known to CTest.
+# PITH_PYTHON: the interpreter itself, as the scripts of version managers that stand before it
+# take longer to start than it does, hundreds of times.
+function(pith_find_python)
+  if(NOT PITH_PYTHON)
+    find_package(Python3 REQUIRED COMPONENTS Interpreter)
+    execute_process(COMMAND ${Python3_EXECUTABLE} -c "import sys; print(sys.executable)"
+      OUTPUT_VARIABLE python OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+    set(PITH_PYTHON ${python} CACHE FILEPATH "Python interpreter of the tests")
+  endif()
+endfunction()
+
+# pith_python_test(NAME.py [UNSANITIZED] [LABELS model] [ENVIRONMENT A=1 ...]): a script of unittest cases
+# about the pith binary (tests/support/python_case.py), each of them known to CTest. UNSANITIZED are those
+# in which sanitizers would find nothing that other tests do not show them.
 function(pith_python_test script)
-  cmake_parse_arguments(ARG "" "" "LABELS;ENVIRONMENT" ${ARGN})
-  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  cmake_parse_arguments(ARG "UNSANITIZED" "" "LABELS;ENVIRONMENT" ${ARGN})
+  if(PITH_SANITIZE AND ARG_UNSANITIZED)
+    return()
+  endif()
+  pith_find_python()
   set(path ${CMAKE_CURRENT_SOURCE_DIR}/${script})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${path})
   set(python ${CMAKE_COMMAND} -E env PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/support
-    PYTHONDONTWRITEBYTECODE=1 PITH_BINARY=$<TARGET_FILE:pith> ${ARG_ENVIRONMENT} ${Python3_EXECUTABLE})
+    PYTHONDONTWRITEBYTECODE=1 PITH_BINARY=$<TARGET_FILE:pith> ${ARG_ENVIRONMENT} ${PITH_PYTHON})
   execute_process(COMMAND ${CMAKE_COMMAND} -E env PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/support
-    PYTHONDONTWRITEBYTECODE=1 ${Python3_EXECUTABLE} ${path} --list
+    PYTHONDONTWRITEBYTECODE=1 ${PITH_PYTHON} ${path} --list
     OUTPUT_VARIABLE cases COMMAND_ERROR_IS_FATAL ANY)
   string(REGEX MATCHALL "[^\n]+" cases "${cases}")
   foreach(case ${cases})

@@ -8,8 +8,11 @@
 #include "reason/words.h"
 
 namespace pith {
+namespace {
 
 using Op = Expression::Op;
+
+}  // namespace
 
 std::optional<Expression> ExpressionReader::read() {
   Expression result = answer();

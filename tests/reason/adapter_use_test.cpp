@@ -34,7 +34,7 @@ class Activated : public AdapterSource {
   std::vector<int32_t> tokens_;
 };
 
-AdapterId add(const TinyReasoner& reasoner, std::vector<int32_t> tokens) {
+AdapterId add_adapter(const TinyReasoner& reasoner, std::vector<int32_t> tokens) {
   const ModelConfig& config = reasoner.engine->model().config();
   const Activated source(config, std::move(tokens));
   return reasoner.engine->add_adapter(
@@ -50,7 +50,7 @@ EncodedPrompt prompt_of(std::vector<TokenId> ids, size_t boundary) {
 
 TEST(AdapterUse, WithoutInvocationTokensItIsTheBoundary) {
   const TinyReasoner reasoner;
-  const AdapterId adapter = add(reasoner, {});
+  const AdapterId adapter = add_adapter(reasoner, {});
   const AdapterUse use = adapter_use(*reasoner.engine, adapter, prompt_of({1, 2, 3}, 2)).value();
   EXPECT_EQ(use.at(1), kNoAdapter);
   EXPECT_EQ(use.at(2), adapter);
@@ -59,7 +59,7 @@ TEST(AdapterUse, WithoutInvocationTokensItIsTheBoundary) {
 
 TEST(AdapterUse, InvocationTokensWinAndTheLastPlaceCounts) {
   const TinyReasoner reasoner;
-  const AdapterId adapter = add(reasoner, {5, 6});
+  const AdapterId adapter = add_adapter(reasoner, {5, 6});
   const auto from = [&](std::vector<TokenId> ids) {
     return adapter_use(*reasoner.engine, adapter, prompt_of(std::move(ids), 0))->from;
   };
@@ -110,7 +110,7 @@ struct AdapterChat {
 // Attached: all of the prompt that the base model read is kept, to the token.
 TEST(ConversationWithAdapter, AttachingAndDetachingReadOnlyTheHeaderAgain) {
   AdapterChat chat;
-  const AdapterId adapter = add(chat.reasoner, {});
+  const AdapterId adapter = add_adapter(chat.reasoner, {});
   const Reply base = chat.say("hello there", kNoAdapter);
   const std::vector<ChatMessage> question(chat.messages.begin(), chat.messages.begin() + 1);
   for (const AdapterId again : {adapter, kNoAdapter}) {
@@ -125,21 +125,21 @@ TEST(ConversationWithAdapter, AttachingAndDetachingReadOnlyTheHeaderAgain) {
 // as in a conversation that has nothing cached.
 TEST(ConversationWithAdapter, TheCacheDoesNotChangeTheReply) {
   AdapterChat cached;
-  const AdapterId adapter = add(cached.reasoner, {});
+  const AdapterId adapter = add_adapter(cached.reasoner, {});
   cached.say("hello there", adapter);
   const std::vector<ChatMessage> first(cached.messages.begin(), cached.messages.begin() + 1);
   const Reply second = cached.say("and more", adapter);
   EXPECT_EQ(second.reused_tokens, cached.boundary(first));
 
   AdapterChat fresh;
-  const AdapterId same = add(fresh.reasoner, {});
+  const AdapterId same = add_adapter(fresh.reasoner, {});
   fresh.messages.assign(cached.messages.begin(), cached.messages.begin() + 2);
   EXPECT_EQ(fresh.say("and more", same).text, second.text);
 }
 
 TEST(SelfConsistencyWithAdapter, ItWritesTheBranchesAlone) {
   const TinyReasoner reasoner;
-  const AdapterId adapter = add(reasoner, {});
+  const AdapterId adapter = add_adapter(reasoner, {});
   const std::vector<TokenId> prompt = testing::some_tokens(40, 1);
   DecodeObserver observer;
   SelfConsistencyOptions options;
