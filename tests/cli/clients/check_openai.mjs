@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // OpenAI's own client for JavaScript against a running server, as check_openai.py is for Python.
 //
-//     npm install --prefix .npm-reference openai@7.57.0
+//     tools/get-clients clients
 //     pith serve -m smollm2-135m --port 8080 &
-//     NODE_PATH=.npm-reference/node_modules node tools/reference/check_openai.mjs http://127.0.0.1:8080 [API-KEY]
+//     NODE_PATH=clients/node/node_modules node tests/cli/clients/check_openai.mjs http://127.0.0.1:8080 [API-KEY]
 import {createRequire} from "node:module";
 
 const require = createRequire(import.meta.url);

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """OpenAI's own client against a running server: what it sends is understood, what it reads is whole.
 
+    tools/get-clients clients
     pith serve -m smollm2-135m --port 8080 &
-    .venv-reference/bin/python tools/reference/check_openai.py http://127.0.0.1:8080 [API-KEY]
+    PYTHONPATH=clients/python python3 tests/cli/clients/check_openai.py http://127.0.0.1:8080 [API-KEY]
 """
 
 import sys

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """LiteLLM, through which many programs reach models, against a running server.
 
+    tools/get-clients clients
     pith serve -m smollm2-135m --port 8080 &
-    .venv-reference/bin/python tools/reference/check_litellm.py http://127.0.0.1:8080 [API-KEY]
+    PYTHONPATH=clients/python python3 tests/cli/clients/check_litellm.py http://127.0.0.1:8080 [API-KEY]
 """
 
 import importlib.metadata
