@@ -11,19 +11,23 @@
 #include <string>
 #include <utility>
 
+#include "support/temporary_folder.h"
+
 namespace pith {
 namespace {
 
-class MappedFileTest : public testing::Test {
+class MappedFileTest : public ::testing::Test {
  protected:
   std::string write(const std::string& name, const std::string& content) {
-    const std::string path = testing::TempDir() + "/pith_mmap_" + name;
+    const std::string path = folder_ / name;
     std::ofstream(path, std::ios::binary) << content;
     return path;
   }
   static std::string text(const MappedFile& file) {
     return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
   }
+
+  testing::TemporaryFolder folder_;
 };
 
 TEST_F(MappedFileTest, ShowsTheBytesOfTheFile) {
@@ -105,15 +109,14 @@ TEST_F(MappedFileTest, SaysWhyAFileCannotBeOpened) {
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, ErrorCode::not_found);
   EXPECT_EQ(missing.error().message, "cannot open /nowhere/model.gguf: No such file or directory");
-  const auto folder = MappedFile::open(testing::TempDir());
+  const auto folder = MappedFile::open(folder_.path());
   ASSERT_FALSE(folder);
   EXPECT_EQ(folder.error().code, ErrorCode::io);
   EXPECT_NE(folder.error().message.find("it is a folder"), std::string::npos);
 }
 
 TEST_F(MappedFileTest, DoesNotWaitForAPipe) {
-  const std::string path = testing::TempDir() + "/pith_mmap_pipe";
-  std::filesystem::remove(path);
+  const std::string path = folder_ / "pipe";
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
   const auto pipe = MappedFile::open(path);
   ASSERT_FALSE(pipe);

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/json.h"
-#include "store/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace pith {
 namespace {

@@ -11,7 +11,7 @@
 #include "reason/switcher.h"
 #include "reason/tiny_reasoner.h"
 #include "reason/verifier.h"
-#include "store/temporary_folder.h"
+#include "support/temporary_folder.h"
 #include "support/tiny_pack.h"
 
 namespace pith {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
-#include "store/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace pith {
 namespace {

@@ -8,21 +8,15 @@
 
 #include "io/gguf.h"
 #include "support/gguf_writer.h"
+#include "support/temporary_folder.h"
 
 namespace pith {
 namespace {
 
-class GgufSplitTest : public testing::Test {
+class GgufSplitTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "/pith_split_" +
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-  }
-
   std::string path(uint32_t number, uint32_t count) const {
-    return fmt::format("{}/model-{:05}-of-{:05}.gguf", folder_, number + 1, count);
+    return fmt::format("{}/model-{:05}-of-{:05}.gguf", folder_.path(), number + 1, count);
   }
 
   // A part with one tensor "w<number>" that holds its number.
@@ -44,7 +38,7 @@ class GgufSplitTest : public testing::Test {
     EXPECT_NE(file.error().message.find(message_part), std::string::npos) << file.error().message;
   }
 
-  std::string folder_;
+  testing::TemporaryFolder folder_;
 };
 
 TEST_F(GgufSplitTest, JoinsAllParts) {
@@ -70,7 +64,7 @@ TEST_F(GgufSplitTest, JoinsAllParts) {
 }
 
 TEST_F(GgufSplitTest, AFileThatSaysItIsTheOnlyPartNeedsNoName) {
-  const std::string alone = folder_ + "/alone.gguf";
+  const std::string alone = folder_ / "alone.gguf";
   ASSERT_TRUE(part(0, 1, 1).write(alone));
   EXPECT_TRUE(GgufFile::open(alone));
 }
@@ -88,7 +82,7 @@ TEST_F(GgufSplitTest, ALaterPartPointsToTheFirst) {
 }
 
 TEST_F(GgufSplitTest, ARenamedPartIsRefused) {
-  const std::string renamed = folder_ + "/model.gguf";
+  const std::string renamed = folder_ / "model.gguf";
   ASSERT_TRUE(part(0, 2, 2).write(renamed));
   expect_refused(ErrorCode::corrupt, "its name must end in -00001-of-00002.gguf", renamed);
 }

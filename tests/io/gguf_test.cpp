@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/gguf_writer.h"
+#include "support/temporary_folder.h"
 
 namespace pith {
 namespace {
@@ -17,7 +18,7 @@ std::vector<uint8_t> bytes_of(T value) {
   return ByteWriter().number(value).bytes();
 }
 
-class GgufTest : public testing::Test {
+class GgufTest : public ::testing::Test {
  protected:
   // Parses what `writer` holds; the bytes live as long as the test.
   GgufFile parse(const GgufWriter& writer) {
@@ -177,7 +178,8 @@ TEST_F(GgufTest, OtherAlignments) {
 }
 
 TEST_F(GgufTest, OpensAndDropsAMappedFile) {
-  const std::string path = testing::TempDir() + "/pith_gguf_open.gguf";
+  const testing::TemporaryFolder folder;
+  const std::string path = folder / "model.gguf";
   GgufWriter writer;
   writer.floats("a", {20'000}, std::vector<float>(20'000, 3.0f));
   ASSERT_TRUE(writer.write(path));

@@ -13,7 +13,7 @@
 #include "engine/engine_fixture.h"
 #include "model/model.h"
 #include "model/weights.h"
-#include "store/temporary_folder.h"
+#include "support/temporary_folder.h"
 #include "tensor/pack.h"
 
 namespace pith {

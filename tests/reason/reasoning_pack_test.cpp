@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "model/adapter_source.h"
 #include "reason/tiny_reasoner.h"
-#include "store/temporary_folder.h"
+#include "support/temporary_folder.h"
 #include "support/tiny_pack.h"
 
 namespace pith {

@@ -7,7 +7,7 @@
 
 #include "io/download.h"
 #include "io/model_store.h"
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace pith {
 namespace {

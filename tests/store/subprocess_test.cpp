@@ -6,7 +6,7 @@
 #include <chrono>
 #include <thread>
 
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace pith {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <zip.h>
 
-#include "temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace pith {
 namespace {

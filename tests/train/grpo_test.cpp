@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "model/vocabulary.h"
-#include "store/temporary_folder.h"
+#include "support/temporary_folder.h"
 #include "train/grpo_batch.h"
 #include "train/train_fixture.h"
 

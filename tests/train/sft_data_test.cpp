@@ -8,7 +8,7 @@
 #include <set>
 
 #include "base/file.h"
-#include "store/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace pith::train {
 namespace {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "store/temporary_folder.h"
+#include "support/temporary_folder.h"
 #include "train/train_fixture.h"
 
 namespace pith::train {

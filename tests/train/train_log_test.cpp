@@ -6,7 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "store/temporary_folder.h"
+#include "support/temporary_folder.h"
 
 namespace pith::train {
 namespace {
