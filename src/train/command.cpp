@@ -55,9 +55,10 @@ void add_training_flags(CLI::App& command, TrainOptions& options, const std::str
                   "Most that the norm of a gradient may be");
   cli::add_number(command, "--rows", options.most_rows, 1, kLargest,
                   "Tokens that are computed at once: what memory allows");
-  cli::add_choice<TrainPrecision>(command, "--precision", options.precision,
-                                  {{"bf16", TrainPrecision::bf16}, {"f32", TrainPrecision::f32}},
-                                  "The model's weights in training: bf16 or f32 [bf16]");
+  cli::add_choice<TrainPrecision>(
+      command, "--precision", options.precision,
+      {{"bf16", TrainPrecision::bf16}, {"f32", TrainPrecision::f32}},
+      "bf16: products with quantised weights in 8 bits; f32: all exact [bf16]");
   cli::add_number(command, "--checkpoint-every", options.checkpoint_steps, 1, kLargest,
                   "Steps between checkpoints");
   cli::add_number<uint64_t>(command, "-s,--seed", options.seed, 0,

@@ -12,39 +12,92 @@ constexpr int64_t kPassRows = 256;
 // Of weights, likewise, while the rows pass.
 constexpr size_t kPassBytes = 128 * 1024;
 
-// Some tiles of a matrix, for one thread.
+// Some tiles of a product, for one thread.
 struct Piece {
-  const PackedMatrix* matrix;
-  float* out;  // row 0
+  const KernelProduct* product;
   size_t first_tile, end_tile;
 };
 
-}  // namespace
-
-const Activations& KernelRows::quantize(const at::Tensor& x,
-                                        std::span<const PackedMatrix* const> matrices) {
-  const auto rows = static_cast<size_t>(x.size(0));
-  const auto inputs = static_cast<size_t>(x.size(1));
-  if (rows * inputs > rows_ * inputs_) {
-    rows_ = rows;
-    inputs_ = inputs;
-    activations_ = Activations(rows, inputs);
-  }
-  activations_.prepare(rows, inputs, {});
-  for (const PackedMatrix* matrix : matrices) activations_.serve(*matrix);
-  const auto* data = x.const_data_ptr<float>();
-  at::parallel_for(0, static_cast<int64_t>(panel_count(rows)), 1, [&](int64_t first, int64_t end) {
-    const size_t begin = panel_begin(rows, static_cast<size_t>(first));
-    for (size_t t = begin; t < panel_begin(rows, static_cast<size_t>(end)); ++t) {
-      activations_.quantize(kernels_, t, 0, inputs, data + t * inputs);
+std::vector<Piece> pieces_of(std::span<const KernelProduct> products) {
+  std::vector<Piece> pieces;
+  for (const KernelProduct& product : products) {
+    const PackedMatrix& matrix = *product.matrix;
+    const size_t tiles = std::max<size_t>(1, kPassBytes / tile_bytes(matrix.format, matrix.inputs));
+    for (size_t tile = 0; tile < matrix.tile_count(); tile += tiles) {
+      pieces.push_back({&product, tile, std::min(tile + tiles, matrix.tile_count())});
     }
-  });
-  return activations_;
+  }
+  return pieces;
 }
 
-FrozenMatrix::FrozenMatrix(at::Tensor weights, const MatrixSource& source, ThreadPool& pool,
+// Row t as floats, in `room` unless it is that already; zeros follow up to the size of that.
+const float* floats_of(const at::Tensor& rows, int64_t t, const AllRowLoops& loops,
+                       std::vector<float>& room) {
+  const auto count = static_cast<size_t>(rows.size(1));
+  if (rows.scalar_type() == at::kFloat) {
+    const float* row = rows.const_data_ptr<float>() + t * rows.stride(0);
+    if (count == room.size()) return row;
+    std::copy_n(row, count, room.begin());
+  } else {
+    const at::BFloat16* row = rows.const_data_ptr<at::BFloat16>() + t * rows.stride(0);
+    loops.bf16.widen(reinterpret_cast<const Bfloat16*>(row), count, room.data());
+  }
+  std::fill(room.begin() + rows.size(1), room.end(), 0.0f);
+  return room.data();
+}
+
+}  // namespace
+
+void KernelRows::quantize(const at::Tensor& rows, std::span<const KernelProduct> products) {
+  const auto count = static_cast<size_t>(rows.size(0));
+  const size_t inputs = products[0].matrix->inputs;
+  if (count * inputs > rows_ * inputs_) {
+    rows_ = count;
+    inputs_ = inputs;
+    activations_ = Activations(count, inputs);
+  }
+  activations_.prepare(count, inputs, {});
+  for (const KernelProduct& product : products) activations_.serve(*product.matrix);
+  at::parallel_for(0, static_cast<int64_t>(panel_count(count)), 1, [&](int64_t first, int64_t end) {
+    std::vector<float> room(inputs);
+    const size_t begin = panel_begin(count, static_cast<size_t>(first));
+    for (size_t t = begin; t < panel_begin(count, static_cast<size_t>(end)); ++t) {
+      const float* row = floats_of(rows, static_cast<int64_t>(t), loops_, room);
+      activations_.quantize(kernels_, t, 0, inputs, row);
+    }
+  });
+}
+
+void KernelRows::multiply(const at::Tensor& rows, std::span<const KernelProduct> products) {
+  const std::vector<Piece> pieces = pieces_of(products);
+  for (int64_t first = 0; first < rows.size(0); first += kPassRows) {
+    const int64_t count = std::min(kPassRows, rows.size(0) - first);
+    quantize(rows.narrow(0, first, count), products);
+    at::parallel_for(0, static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const Piece& piece = pieces[static_cast<size_t>(i)];
+        const PackedMatrix& matrix = *piece.product->matrix;
+        MatmulArgs args;
+        args.tiles = matrix.tiles;
+        args.inputs = matrix.inputs;
+        args.outputs = matrix.outputs;
+        args.first_tile = piece.first_tile;
+        args.end_tile = piece.end_tile;
+        args.rows = static_cast<size_t>(count);
+        args.quantized = activations_.quantized(matrix.format);
+        args.floats = activations_.floats();
+        args.out = piece.product->out + static_cast<size_t>(first) * matrix.outputs;
+        args.out_stride = matrix.outputs;
+        args.accumulate = piece.product->accumulate;
+        kernels_.matmul[static_cast<size_t>(matrix.format)](args);
+      }
+    });
+  }
+}
+
+FrozenMatrix::FrozenMatrix(const MatrixSource& source, ThreadPool& pool,
                            std::shared_ptr<KernelRows> rows)
-    : weights_(std::move(weights)), packed_(*source.matrix), rows_(std::move(rows)) {
+    : packed_(*source.matrix), transpose_(*source.tensor, pool), rows_(std::move(rows)) {
   // A new failure to allocate has the face of LibTorch's, which callers know.
   Result<Pages> pages = Pages::allocate(packed_.bytes(), "the weights");
   TORCH_CHECK(pages.has_value(), pages.error().message);
@@ -55,55 +108,46 @@ FrozenMatrix::FrozenMatrix(at::Tensor weights, const MatrixSource& source, Threa
 
 std::vector<at::Tensor> multiply(const at::Tensor& x,
                                  std::span<const FrozenMatrix* const> matrices) {
-  std::vector<at::Tensor> results(matrices.size());
-  std::vector<const PackedMatrix*> packed;
+  std::vector<at::Tensor> results;
+  std::vector<KernelProduct> products;
+  KernelRows* kernels = nullptr;
+  for (const FrozenMatrix* matrix : matrices) {
+    if (matrix->by_kernels()) {
+      results.push_back(at::empty({x.size(0), matrix->outputs()}, at::kFloat));
+      products.push_back({&matrix->packed_, results.back().mutable_data_ptr<float>()});
+      kernels = matrix->rows_.get();
+    } else {
+      results.push_back(
+          at::linear(x.to(matrix->rows_type()), matrix->weights_).to(x.scalar_type()));
+    }
+  }
+  if (kernels != nullptr) kernels->multiply(x, products);
+  return results;
+}
+
+at::Tensor multiply_backward(std::span<const at::Tensor> dys,
+                             std::span<const FrozenMatrix* const> matrices) {
+  at::Tensor dx;
   for (size_t i = 0; i < matrices.size(); ++i) {
     const FrozenMatrix& matrix = *matrices[i];
-    if (matrix.by_kernels()) {
-      results[i] = at::empty({x.size(0), matrix.outputs()}, at::kFloat);
-      packed.push_back(&matrix.packed_);
-    } else {
-      results[i] =
-          at::linear(x.to(matrix.weights_.scalar_type()), matrix.weights_).to(x.scalar_type());
+    const at::Tensor& dy = dys[i];
+    if (!matrix.by_kernels()) {
+      const at::Tensor product = at::mm(dy, matrix.weights_);
+      dx = dx.defined() ? dx.add_(product) : product.to(stream_type(product.scalar_type()));
+      continue;
+    }
+    bool accumulate = dx.defined();
+    if (!accumulate) dx = at::empty({dy.size(0), matrix.inputs()}, at::kFloat);
+    int64_t first = 0;
+    for (const PackedMatrix& part : matrix.transpose_.parts()) {
+      const int64_t count = std::min<int64_t>(PackedTranspose::kPartOutputs, dy.size(1) - first);
+      const KernelProduct product{&part, dx.mutable_data_ptr<float>(), accumulate};
+      matrix.rows_->multiply(dy.narrow(1, first, count), {&product, 1});
+      accumulate = true;
+      first += count;
     }
   }
-  if (packed.empty()) return results;
-  KernelRows& rows = *(*std::find_if(matrices.begin(), matrices.end(), [](const auto* matrix) {
-                        return matrix->by_kernels();
-                      }))->rows_;
-  for (int64_t first = 0; first < x.size(0); first += kPassRows) {
-    const int64_t count = std::min(kPassRows, x.size(0) - first);
-    const Activations& activations = rows.quantize(x.narrow(0, first, count), packed);
-    std::vector<Piece> pieces;
-    for (size_t i = 0; i < matrices.size(); ++i) {
-      if (!matrices[i]->by_kernels()) continue;
-      const PackedMatrix& matrix = matrices[i]->packed_;
-      float* out = results[i].mutable_data_ptr<float>() + first * matrices[i]->outputs();
-      const size_t tiles =
-          std::max<size_t>(1, kPassBytes / tile_bytes(matrix.format, matrix.inputs));
-      for (size_t tile = 0; tile < matrix.tile_count(); tile += tiles) {
-        pieces.push_back({&matrix, out, tile, std::min(tile + tiles, matrix.tile_count())});
-      }
-    }
-    at::parallel_for(0, static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const Piece& piece = pieces[static_cast<size_t>(i)];
-        MatmulArgs args;
-        args.tiles = piece.matrix->tiles;
-        args.inputs = piece.matrix->inputs;
-        args.outputs = piece.matrix->outputs;
-        args.first_tile = piece.first_tile;
-        args.end_tile = piece.end_tile;
-        args.rows = static_cast<size_t>(count);
-        args.quantized = activations.quantized(piece.matrix->format);
-        args.floats = activations.floats();
-        args.out = piece.out;
-        args.out_stride = piece.matrix->outputs;
-        rows.kernels().matmul[static_cast<size_t>(piece.matrix->format)](args);
-      }
-    });
-  }
-  return results;
+  return dx;
 }
 
 }  // namespace pith::train

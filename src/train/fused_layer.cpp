@@ -6,10 +6,11 @@ namespace {
 
 using enum LayerMatrix;
 
-// The products of some matrices that read the same rows.
+// What a matrix and its adapter make of some rows; and on the way back the gradient of rows
+// that some of them read. Whoever reads it next adds the two.
 struct Product {
-  at::Tensor base;   // S [T, outputs]: W x
-  at::Tensor delta;  // M [T, outputs]: scale * B (A x); undefined where there is no adapter
+  at::Tensor base;   // S [T, outputs]: W x; back [T, inputs]
+  at::Tensor delta;  // M, the same shape: scale * B (A x); undefined where there is no adapter
 };
 
 // += in the gradient of a factor, which is in its type.
@@ -69,28 +70,29 @@ class FusedLayerMath : public LayerMath {
   at::Tensor backward(int32_t layer, at::Tensor dz, const LayerKept& kept, const PassRows& rows,
                       const LoraPass& pass, bool wants_dx) const override {
     const TwinLayer& w = layer_at(layer);
-    const at::Tensor dmlp_out =
-        multiply_backward(kept.mlp_out, {down}, {dz.to(rows_type_)}, layer, pass, kept, true);
-    const auto [dgate, dup] = silu_mul_backward(kept.gate, kept.up, dmlp_out);
-    const at::Tensor dmlp_in =
-        multiply_backward(kept.mlp_in, {gate, up}, {dgate, dup}, layer, pass, kept, true);
+    const Product dmlp_out = multiply_adapted_backward(kept.mlp_out, {down}, {dz.to(rows_type_)},
+                                                       layer, pass, kept, true);
+    const auto [dgate, dup] = silu_mul_backward(kept.gate, kept.up, dmlp_out.base, dmlp_out.delta);
+    const Product dmlp_in =
+        multiply_adapted_backward(kept.mlp_in, {gate, up}, {dgate, dup}, layer, pass, kept, true);
     at::Tensor dy = std::move(dz);
-    rms_norm_backward(kept.y, w.mlp_norm, kept.mlp_factors, dmlp_in, dy);
+    rms_norm_backward(kept.y, w.mlp_norm, kept.mlp_factors, dmlp_in.base, dmlp_in.delta, dy);
 
-    const at::Tensor dattended = multiply_backward(kept.attention_out, {attention_output},
-                                                   {dy.to(rows_type_)}, layer, pass, kept, true);
-    const auto [dq, dk, dv] = attend_backward(layer, dattended.to(stream_type()), rows, kept);
-    const at::Tensor dattention_in =
-        multiply_backward(kept.attention_in, {query, key, value},
-                          {finish_heads_backward(dq, {{}, kept.raw_queries, kept.query_factors},
-                                                 query_shape(w, rows), rows_type_),
-                           finish_heads_backward(dk, {{}, kept.raw_keys, kept.key_factors},
-                                                 key_shape(w, rows), rows_type_),
-                           finish_heads_backward(dv, {}, value_shape(w), rows_type_)},
-                          layer, pass, kept, wants_dx);
+    const Product dattended = multiply_adapted_backward(
+        kept.attention_out, {attention_output}, {dy.to(rows_type_)}, layer, pass, kept, true);
+    const auto [dq, dk, dv] = attend_backward(layer, sum(dattended), rows, kept);
+    const Product dattention_in = multiply_adapted_backward(
+        kept.attention_in, {query, key, value},
+        {finish_heads_backward(dq, {{}, kept.raw_queries, kept.query_factors}, query_shape(w, rows),
+                               rows_type_),
+         finish_heads_backward(dk, {{}, kept.raw_keys, kept.key_factors}, key_shape(w, rows),
+                               rows_type_),
+         finish_heads_backward(dv, {}, value_shape(w), rows_type_)},
+        layer, pass, kept, wants_dx);
     if (!wants_dx) return {};
     at::Tensor dx = std::move(dy);
-    rms_norm_backward(kept.x, w.attention_norm, kept.attention_factors, dattention_in, dx);
+    rms_norm_backward(kept.x, w.attention_norm, kept.attention_factors, dattention_in.base,
+                      dattention_in.delta, dx);
     return dx;
   }
 
@@ -104,7 +106,7 @@ class FusedLayerMath : public LayerMath {
                            const at::Tensor& dy) const override {
     at::Tensor dx = at::zeros_like(x);
     const at::Tensor factors = rms_norm(x, weight, config_.norm_epsilon).factors;
-    rms_norm_backward(x, weight, factors, dy.contiguous(), dx);
+    rms_norm_backward(x, weight, factors, dy.contiguous(), {}, dx);
     return dx;
   }
 
@@ -123,6 +125,9 @@ class FusedLayerMath : public LayerMath {
     return {w.biases[2], {}, 0, {}, {}, false, config_.head_size};
   }
 
+  static at::Tensor sum(const Product& product) {
+    return product.delta.defined() ? at::add(product.base, product.delta) : product.base;
+  }
   static at::Tensor sum(const at::Tensor& x, const Product& product) {
     at::Tensor y = at::add(x, product.base);
     if (product.delta.defined()) y.add_(product.delta);
@@ -141,13 +146,18 @@ class FusedLayerMath : public LayerMath {
     return at::mul(pair.b.detach(), pair.scale).to(rows_type_);
   }
 
+  std::vector<const FrozenMatrix*> frozen(std::initializer_list<LayerMatrix> matrices,
+                                          int32_t layer) const {
+    std::vector<const FrozenMatrix*> result;
+    for (const LayerMatrix matrix : matrices) result.push_back(&layer_at(layer).matrix(matrix));
+    return result;
+  }
+
   // x S [T, inputs], and the same in M, which the adapter reads.
   std::vector<Product> multiply_adapted(const at::Tensor& x, const at::Tensor& rows,
                                         std::initializer_list<LayerMatrix> matrices, int32_t layer,
                                         const LoraPass& pass, LayerKept& keep) const {
-    std::vector<const FrozenMatrix*> frozen;
-    for (const LayerMatrix matrix : matrices) frozen.push_back(&layer_at(layer).matrix(matrix));
-    const std::vector<at::Tensor> bases = multiply(x, frozen);
+    const std::vector<at::Tensor> bases = multiply(x, frozen(matrices, layer));
     std::vector<Product> products;
     for (const at::Tensor& base : bases) products.push_back({base, {}});
     const at::Tensor dropped = dropped_inputs(rows, *matrices.begin(), layer, pass);
@@ -163,27 +173,30 @@ class FusedLayerMath : public LayerMath {
     return products;
   }
 
-  // From the gradients of the products that of x, M [T, inputs], if it is wanted; adds those
-  // of the factors.
-  at::Tensor multiply_backward(const at::Tensor& x, std::initializer_list<LayerMatrix> matrices,
-                               std::initializer_list<at::Tensor> dproducts, int32_t layer,
-                               const LoraPass& pass, const LayerKept& kept, bool wants_dx) const {
+  // From the gradients of the products, M, that of the rows x M, if it is wanted; adds those of
+  // the factors.
+  Product multiply_adapted_backward(const at::Tensor& x,
+                                    std::initializer_list<LayerMatrix> matrices,
+                                    std::initializer_list<at::Tensor> dproducts, int32_t layer,
+                                    const LoraPass& pass, const LayerKept& kept,
+                                    bool wants_dx) const {
+    Product dx;
+    if (wants_dx) {
+      dx.base = multiply_backward({dproducts.begin(), dproducts.size()}, frozen(matrices, layer));
+    }
     const at::Tensor dropped = dropped_inputs(x, *matrices.begin(), layer, pass);
-    at::Tensor dx;
-    at::Tensor ddropped;
     const at::Tensor* dy = dproducts.begin();
     for (const LayerMatrix matrix : matrices) {
-      if (wants_dx) add_product(dx, *dy, layer_at(layer).matrix(matrix).weights());
       if (const LoraPair* pair = pair_at(layer, matrix, pass)) {
         const at::Tensor dlow = at::mm(*dy, factor_b(*pair));
         add_gradient(pair->b, at::mm(dy->t(), kept.low[static_cast<size_t>(matrix)]), pair->scale);
         add_gradient(pair->a, at::mm(dlow.t(), dropped), 1);
-        if (wants_dx) add_product(pass.dropout > 0 ? ddropped : dx, dlow, factor_a(*pair));
+        if (wants_dx) add_product(dx.delta, dlow, factor_a(*pair));
       }
       ++dy;
     }
-    if (ddropped.defined()) {
-      dx.add_(ddropped.mul_(dropout_mask(x, pass, layer, *matrices.begin())));
+    if (dx.delta.defined() && pass.dropout > 0) {
+      dx.delta.mul_(dropout_mask(x, pass, layer, *matrices.begin()));
     }
     return dx;
   }

@@ -21,8 +21,10 @@ template <class S, class M>
 struct RowLoops {
   // y = x * r * weight. Returns r = 1 / sqrt(mean(x^2) + epsilon), which the way back needs.
   S (*norm)(const S* x, const S* weight, S epsilon, size_t n, S* y);
-  // dx += the gradient of norm() with respect to x.
-  void (*norm_backward)(const S* x, const S* weight, S r, const M* dy, size_t n, S* dx);
+  // dx += the gradient of norm() with respect to x, from that of y, dy + dy_delta; the latter
+  // perhaps null.
+  void (*norm_backward)(const S* x, const S* weight, S r, const S* dy, const M* dy_delta, size_t n,
+                        S* dx);
 
   // y = x + delta + bias, each of the latter two perhaps null.
   void (*sum)(const S* x, const M* delta, const S* bias, size_t n, S* y);
@@ -31,13 +33,16 @@ struct RowLoops {
   void (*rotate)(S* head, const S* cosines, const S* sines, S sign, size_t head_size,
                  bool interleaved);
   void (*narrow)(const S* x, size_t n, M* y);  // y = x
+  void (*widen)(const M* x, size_t n, S* y);   // y = x
 
   // With gate and up plus their deltas, if not null: out = silu(gate) * up. These sums are
   // kept for the way back.
   void (*silu_mul)(const S* gate, const M* gate_delta, const S* up, const M* up_delta, size_t n,
                    M* kept_gate, M* kept_up, S* out);
-  // dgate and dup may be gate and up.
-  void (*silu_mul_backward)(const M* gate, const M* up, const M* dout, size_t n, M* dgate, M* dup);
+  // From the gradient of out, dout + dout_delta; the latter perhaps null. dgate and dup may be
+  // gate and up.
+  void (*silu_mul_backward)(const M* gate, const M* up, const S* dout, const M* dout_delta,
+                            size_t n, M* dgate, M* dup);
 
   // log(sum(exp(x))), stable; n >= 1.
   S (*log_sum_exp)(const S* x, size_t n);

@@ -20,16 +20,16 @@ const AllRowLoops& loops() {
   return all;
 }
 
-// f(loops for S and M, loops for S and S) for M = `type`.
+// f(loops for S and M) for M = `type`.
 template <class F>
 void for_type(at::ScalarType type, const F& f) {
   switch (type) {
     case at::kBFloat16:
-      return f(loops().bf16, loops().f32);
+      return f(loops().bf16);
     case at::kFloat:
-      return f(loops().f32, loops().f32);
+      return f(loops().f32);
     case at::kDouble:
-      return f(loops().f64, loops().f64);
+      return f(loops().f64);
     default:
       TORCH_CHECK(false, "rows are bfloat16, float32 or float64");
   }
@@ -61,7 +61,7 @@ T* row(T* rows, int64_t t, int64_t n) {
 Normed rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
   const int64_t n = x.size(-1);
   Normed result{at::empty_like(x), at::empty(x.sizes().slice(0, x.dim() - 1), x.options())};
-  for_type(x.scalar_type(), [&]<class S, class M>(const RowLoops<S, M>& loop, const auto&) {
+  for_type(x.scalar_type(), [&]<class S, class M>(const RowLoops<S, M>& loop) {
     const S* in = data<S>(x);
     const S* scale = data<S>(weight);
     S* out = data<S>(result.y);
@@ -75,17 +75,19 @@ Normed rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
 }
 
 void rms_norm_backward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& factors,
-                       const at::Tensor& dy, at::Tensor& dx) {
+                       const at::Tensor& dy, const at::Tensor& dy_delta, at::Tensor& dx) {
   const int64_t n = x.size(-1);
-  for_type(dy.scalar_type(), [&]<class S, class M>(const RowLoops<S, M>& loop, const auto&) {
+  const at::ScalarType type = dy_delta.defined() ? dy_delta.scalar_type() : dy.scalar_type();
+  for_type(type, [&]<class S, class M>(const RowLoops<S, M>& loop) {
     const S* in = data<S>(x);
     const S* scale = data<S>(weight);
     const S* r = data<S>(factors);
-    const M* dout = data<M>(dy);
+    const S* dout = data<S>(dy);
+    const M* deltas = data<M>(dy_delta);
     S* din = data<S>(dx);
     for_rows(x.numel() / n, n, [&](int64_t t) {
-      loop.norm_backward(in + t * n, scale, r[t], dout + t * n, static_cast<size_t>(n),
-                         din + t * n);
+      loop.norm_backward(in + t * n, scale, r[t], dout + t * n, row(deltas, t, n),
+                         static_cast<size_t>(n), din + t * n);
     });
   });
 }
@@ -102,7 +104,7 @@ Heads finish_heads(const at::Tensor& product, const at::Tensor& delta, const Hea
     result.factors = at::empty({product.size(0), heads}, product.options());
   }
   const at::ScalarType type = delta.defined() ? delta.scalar_type() : product.scalar_type();
-  for_type(type, [&]<class S, class M>(const RowLoops<S, M>& loop, const auto&) {
+  for_type(type, [&]<class S, class M>(const RowLoops<S, M>& loop) {
     const S* in = data<S>(product);
     const M* deltas = data<M>(delta);
     const S* bias = data<S>(shape.bias);
@@ -138,8 +140,7 @@ at::Tensor finish_heads_backward(const at::Tensor& dheads, const Heads& kept,
   const int64_t width = heads * size;
   const auto head_size = static_cast<size_t>(size);
   at::Tensor dproduct = at::empty({dheads.size(0), width}, type);
-  for_type(type, [&]<class S, class M>(const RowLoops<S, M>& loop,
-                                       const RowLoops<S, S>& wide_loop) {
+  for_type(type, [&]<class S, class M>(const RowLoops<S, M>& loop) {
     const S* dout = data<S>(dheads);
     const S* norm = data<S>(shape.norm);
     const S* cosines = data<S>(shape.cosines);
@@ -147,25 +148,26 @@ at::Tensor finish_heads_backward(const at::Tensor& dheads, const Heads& kept,
     const S* raw = data<S>(kept.raw);
     const S* factors = data<S>(kept.factors);
     M* din = data<M>(dproduct);
-    at::parallel_for(
-        0, dheads.size(0), std::max<int64_t>(1, kGrain / width), [&](int64_t begin, int64_t end) {
-          std::vector<S> turned(static_cast<size_t>(width));
-          std::vector<S> plain(norm == nullptr ? 0 : turned.size());
-          for (int64_t t = begin; t < end; ++t) {
-            std::copy(dout + t * width, dout + (t + 1) * width, turned.begin());
-            for (int64_t h = 0; cosines != nullptr && h < heads; ++h) {
-              loop.rotate(turned.data() + h * size, cosines + t * size / 2, sines + t * size / 2,
-                          -1, head_size, shape.interleaved);
-            }
-            std::fill(plain.begin(), plain.end(), S{0});
-            for (int64_t h = 0; norm != nullptr && h < heads; ++h) {
-              wide_loop.norm_backward(raw + t * width + h * size, norm, factors[t * heads + h],
-                                      turned.data() + h * size, head_size, plain.data() + h * size);
-            }
-            loop.narrow(norm == nullptr ? turned.data() : plain.data(), static_cast<size_t>(width),
-                        din + t * width);
-          }
-        });
+    at::parallel_for(0, dheads.size(0), std::max<int64_t>(1, kGrain / width),
+                     [&](int64_t begin, int64_t end) {
+                       std::vector<S> turned(static_cast<size_t>(width));
+                       std::vector<S> plain(norm == nullptr ? 0 : turned.size());
+                       for (int64_t t = begin; t < end; ++t) {
+                         std::copy(dout + t * width, dout + (t + 1) * width, turned.begin());
+                         for (int64_t h = 0; cosines != nullptr && h < heads; ++h) {
+                           loop.rotate(turned.data() + h * size, cosines + t * size / 2,
+                                       sines + t * size / 2, -1, head_size, shape.interleaved);
+                         }
+                         std::fill(plain.begin(), plain.end(), S{0});
+                         for (int64_t h = 0; norm != nullptr && h < heads; ++h) {
+                           loop.norm_backward(raw + t * width + h * size, norm,
+                                              factors[t * heads + h], turned.data() + h * size,
+                                              nullptr, head_size, plain.data() + h * size);
+                         }
+                         loop.narrow(norm == nullptr ? turned.data() : plain.data(),
+                                     static_cast<size_t>(width), din + t * width);
+                       }
+                     });
   });
   return dproduct;
 }
@@ -174,7 +176,7 @@ Gated silu_mul(const at::Tensor& gate, const at::Tensor& gate_delta, const at::T
                const at::Tensor& up_delta, at::ScalarType type) {
   const int64_t n = gate.size(1);
   Gated result{at::empty(gate.sizes(), type), at::empty(gate.sizes(), type), at::empty_like(gate)};
-  for_type(type, [&]<class S, class M>(const RowLoops<S, M>& loop, const auto&) {
+  for_type(type, [&]<class S, class M>(const RowLoops<S, M>& loop) {
     const S* g = data<S>(gate);
     const S* u = data<S>(up);
     const M* dg = data<M>(gate_delta);
@@ -191,18 +193,19 @@ Gated silu_mul(const at::Tensor& gate, const at::Tensor& gate_delta, const at::T
 }
 
 std::array<at::Tensor, 2> silu_mul_backward(const at::Tensor& gate, const at::Tensor& up,
-                                            const at::Tensor& dout) {
+                                            const at::Tensor& dout, const at::Tensor& dout_delta) {
   const int64_t n = gate.size(1);
   std::array<at::Tensor, 2> result = {at::empty_like(gate), at::empty_like(up)};
-  for_type(gate.scalar_type(), [&]<class S, class M>(const RowLoops<S, M>& loop, const auto&) {
+  for_type(gate.scalar_type(), [&]<class S, class M>(const RowLoops<S, M>& loop) {
     const M* g = data<M>(gate);
     const M* u = data<M>(up);
-    const M* d = data<M>(dout);
+    const S* d = data<S>(dout);
+    const M* dd = data<M>(dout_delta);
     M* dgate = data<M>(result[0]);
     M* dup = data<M>(result[1]);
     for_rows(gate.size(0), n, [&](int64_t t) {
-      loop.silu_mul_backward(g + t * n, u + t * n, d + t * n, static_cast<size_t>(n), dgate + t * n,
-                             dup + t * n);
+      loop.silu_mul_backward(g + t * n, u + t * n, d + t * n, row(dd, t, n), static_cast<size_t>(n),
+                             dgate + t * n, dup + t * n);
     });
   });
   return result;
@@ -211,7 +214,7 @@ std::array<at::Tensor, 2> silu_mul_backward(const at::Tensor& gate, const at::Te
 at::Tensor log_sum_exp_rows(const at::Tensor& logits) {
   const int64_t n = logits.size(1);
   at::Tensor sums = at::empty({logits.size(0)}, logits.options());
-  for_type(logits.scalar_type(), [&]<class S, class M>(const RowLoops<S, M>& loop, const auto&) {
+  for_type(logits.scalar_type(), [&]<class S, class M>(const RowLoops<S, M>& loop) {
     const S* in = data<S>(logits);
     S* out = data<S>(sums);
     for_rows(logits.size(0), n,
@@ -225,7 +228,7 @@ at::Tensor log_softmax_gradient_rows(const at::Tensor& logits, const at::Tensor&
   const int64_t n = logits.size(1);
   at::Tensor gradient = at::empty(logits.sizes(), type);
   const int64_t* target = targets.const_data_ptr<int64_t>();
-  for_type(type, [&]<class S, class M>(const RowLoops<S, M>& loop, const auto&) {
+  for_type(type, [&]<class S, class M>(const RowLoops<S, M>& loop) {
     const S* in = data<S>(logits);
     const S* sums = data<S>(log_sums);
     M* out = data<M>(gradient);

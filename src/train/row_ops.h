@@ -14,9 +14,9 @@ struct Normed {
 };
 // RMS norm of the last dimension of x, in S.
 Normed rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon);
-// dx += its gradient, from dy in M.
+// dx += its gradient, from that of y: dy S, and dy_delta M of the same shape, or undefined.
 void rms_norm_backward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& factors,
-                       const at::Tensor& dy, at::Tensor& dx);
+                       const at::Tensor& dy, const at::Tensor& dy_delta, at::Tensor& dx);
 
 // What becomes of a product before attention: heads of D with their bias, normed, turned.
 struct HeadShape {
@@ -45,9 +45,9 @@ struct Gated {
 // gate, up S [T, F]; deltas M or undefined; `type` is M.
 Gated silu_mul(const at::Tensor& gate, const at::Tensor& gate_delta, const at::Tensor& up,
                const at::Tensor& up_delta, at::ScalarType type);
-// The gradients of gate and up, from that of out, all in M.
+// The gradients of gate and up, M, from that of out: dout S, and dout_delta M or undefined.
 std::array<at::Tensor, 2> silu_mul_backward(const at::Tensor& gate, const at::Tensor& up,
-                                            const at::Tensor& dout);
+                                            const at::Tensor& dout, const at::Tensor& dout_delta);
 
 // Of each row of logits, S [T, V]: log(sum(exp(.))), S [T].
 at::Tensor log_sum_exp_rows(const at::Tensor& logits);

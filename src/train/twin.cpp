@@ -72,11 +72,10 @@ Result<Twin> Twin::load(std::shared_ptr<const GgufFile> file, at::ScalarType dty
   const auto kernel_rows = std::make_shared<KernelRows>(kernels_for(isa));
   const auto matrix = [&](const PackedMatrix& packed) {
     const MatrixSource& source = *by_matrix.at(&packed);
-    at::Tensor numbers = matrix_of(*source.tensor, dtype, device, pool);
     // Kernels for weights that are floats are made for few rows.
     return math == TwinMath::fused && dtype == at::kBFloat16 && !is_float(packed.format)
-               ? FrozenMatrix(std::move(numbers), source, pool, kernel_rows)
-               : FrozenMatrix(std::move(numbers));
+               ? FrozenMatrix(source, pool, kernel_rows)
+               : FrozenMatrix(matrix_of(*source.tensor, dtype, device, pool));
   };
   for (const LayerWeights& w : weights.layers) {
     TwinLayer layer;

@@ -1,5 +1,5 @@
 // The model's twin: the forward pass of model/forward.h in LibTorch, for gradients. The
-// weights are those of the same GGUF file, as floats, and frozen; only an adapter's
+// weights are those of the same GGUF file, and frozen; only an adapter's
 // factors are trained (LoRA, arXiv 2106.09685). As in the engine, the base model reads a
 // prompt up to the boundary and the adapter what follows (docs/adapters.md), so a prompt
 // costs no gradient and is read once for all answers to it. What a layer does is in
@@ -24,7 +24,7 @@ namespace pith::train {
 
 // How a twin computes; train/layer.h.
 enum class TwinMath {
-  fused,  // for CPUs. With bfloat16, products of quantised matrices are the engine's own
+  fused,  // for CPUs. With bfloat16, quantised matrices are multiplied by the engine's kernels
   plain,  // LibTorch's own operations
 };
 
@@ -32,8 +32,9 @@ enum class TwinMath {
 // like are exceptions of LibTorch (c10::Error).
 class Twin {
  public:
-  // Matrices are kept as `dtype`: bfloat16, float32 or float64. All else, the residual
-  // stream included, is in float32, or float64 with that. Errors: those of
+  // Rows that meet matrices are `dtype`, bfloat16, float32 or float64, and so are the matrices
+  // unless kernels multiply them. All else, the residual stream included, is in float32, or
+  // float64 with that. Errors: those of
   // read_model_config and collect_weights (model/packing.h), chosen_isa. A device other than
   // the CPU takes plain math.
   static Result<Twin> load(std::shared_ptr<const GgufFile> file, at::ScalarType dtype,

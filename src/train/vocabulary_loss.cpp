@@ -18,7 +18,6 @@ struct ChunkedRows {
 ChunkedRows compute_chunks(const at::Tensor& hidden, const FrozenMatrix& head,
                            const at::Tensor& targets, int64_t chunk_rows, bool with_slopes) {
   const int64_t rows = hidden.size(0);
-  const at::ScalarType type = head.weights().scalar_type();
   const FrozenMatrix* heads[] = {&head};
   ChunkedRows result{at::empty({rows}, hidden.options()), {}};
   if (with_slopes) result.slopes = at::empty_like(hidden);
@@ -30,8 +29,8 @@ ChunkedRows compute_chunks(const at::Tensor& hidden, const FrozenMatrix& head,
     result.log_probabilities.narrow(0, first, count)
         .copy_(logits.gather(1, target.unsqueeze(1)).squeeze(1) - sums);
     if (!with_slopes) continue;
-    const at::Tensor dlogits = log_softmax_gradient_rows(logits, sums, target, type);
-    result.slopes.narrow(0, first, count).copy_(at::mm(dlogits, head.weights()));
+    const at::Tensor dlogits = log_softmax_gradient_rows(logits, sums, target, head.rows_type());
+    result.slopes.narrow(0, first, count).copy_(multiply_backward({&dlogits, 1}, heads));
   }
   return result;
 }

@@ -120,7 +120,8 @@ TEST_P(QuantisedTest, LogitsAreTheEngines) {
 
 // An activation's 8 bits are steps of 1/127 of the largest among 32 or 256: about 0.6 % of
 // the size of such rows, at 13 places there: 13^0.5 * 0.6 % = 2.2 %; on the way back another
-// time, as gates and norms take the rounded rows. Thrice the root of both.
+// time, as gates and norms take the rounded rows, and what is rounded there (0.7 % at 13
+// places, with the transposed weights) hides in it. Thrice the root of both.
 TEST_P(QuantisedTest, GradientsAreThoseOfTheWeightsThatBlocksMean) {
   const Outcome exact = run(make_twin(spec_, at::kDouble), at::kDouble, 0);
   const Outcome fused = run(make_twin(spec_, at::kBFloat16), at::kFloat, 0);

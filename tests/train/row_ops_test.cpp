@@ -44,21 +44,25 @@ TEST_P(RowLoopsTest, NormAndItsGradient) {
     for (const int64_t n : kLengths) {
       const at::Tensor x = random_row(n, 1).to(s);
       const at::Tensor weight = random_row(n, 2).to(s);
-      const at::Tensor dy = random_row(n, 3).to(m);
+      const at::Tensor dy = random_row(n, 3).to(s);
+      const at::Tensor delta = random_row(n, 5).to(m);
       const at::Tensor base = random_row(n, 4).to(s);
       at::Tensor y = at::empty({n}, s);
       const S r =
           loops.norm(data<S>(x), data<S>(weight), S(1e-3), static_cast<size_t>(n), data<S>(y));
-      at::Tensor dx = base.clone();
-      loops.norm_backward(data<S>(x), data<S>(weight), r, data<M>(dy), static_cast<size_t>(n),
-                          data<S>(dx));
+      for (const bool with_delta : {false, true}) {
+        at::Tensor dx = base.clone();
+        loops.norm_backward(data<S>(x), data<S>(weight), r, data<S>(dy),
+                            with_delta ? data<M>(delta) : nullptr, static_cast<size_t>(n),
+                            data<S>(dx));
 
-      const at::Tensor leaf = x.to(at::kDouble).requires_grad_();
-      const at::Tensor expected =
-          leaf * at::rsqrt(leaf.square().mean() + 1e-3) * weight.to(at::kDouble);
-      expected.backward(dy.to(at::kDouble));
-      EXPECT_LT(relative_error(y, expected), tolerance) << n;
-      EXPECT_LT(relative_error(dx, base.to(at::kDouble) + leaf.grad()), tolerance) << n;
+        const at::Tensor leaf = x.to(at::kDouble).clone().requires_grad_();
+        const at::Tensor expected =
+            leaf * at::rsqrt(leaf.square().mean() + 1e-3) * weight.to(at::kDouble);
+        expected.backward(dy.to(at::kDouble) + (with_delta ? 1 : 0) * delta.to(at::kDouble));
+        EXPECT_LT(relative_error(y, expected), tolerance) << n;
+        EXPECT_LT(relative_error(dx, base.to(at::kDouble) + leaf.grad()), tolerance) << n;
+      }
     }
   });
 }
@@ -71,25 +75,30 @@ TEST_P(RowLoopsTest, GateAndItsGradient) {
       const at::Tensor gate = random_row(n, 1, 20).to(s);
       const at::Tensor gate_delta = random_row(n, 2).to(m);
       const at::Tensor up = random_row(n, 3).to(s);
-      const at::Tensor dout = random_row(n, 4).to(m);
+      const at::Tensor dout = random_row(n, 4).to(s);
+      const at::Tensor dout_delta = random_row(n, 5).to(m);
       at::Tensor kept_gate = at::empty({n}, m);
       at::Tensor kept_up = at::empty({n}, m);
       at::Tensor out = at::empty({n}, s);
       const M* none = nullptr;
       loops.silu_mul(data<S>(gate), data<M>(gate_delta), data<S>(up), none, count,
                      data<M>(kept_gate), data<M>(kept_up), data<S>(out));
-      at::Tensor dgate = at::empty({n}, m);
-      at::Tensor dup = at::empty({n}, m);
-      loops.silu_mul_backward(data<M>(kept_gate), data<M>(kept_up), data<M>(dout), count,
-                              data<M>(dgate), data<M>(dup));
-
       const at::Tensor g = gate.to(at::kDouble) + gate_delta.to(at::kDouble);
       EXPECT_LT(relative_error(out, at::silu(g) * up.to(at::kDouble)), tolerance) << n;
-      const at::Tensor leaf_gate = kept_gate.to(at::kDouble).requires_grad_();
-      const at::Tensor leaf_up = kept_up.to(at::kDouble).requires_grad_();
-      (at::silu(leaf_gate) * leaf_up).backward(dout.to(at::kDouble));
-      EXPECT_LT(relative_error(dgate, leaf_gate.grad()), 2 * tolerance) << n;
-      EXPECT_LT(relative_error(dup, leaf_up.grad()), tolerance) << n;
+
+      for (const bool with_delta : {false, true}) {
+        at::Tensor dgate = at::empty({n}, m);
+        at::Tensor dup = at::empty({n}, m);
+        loops.silu_mul_backward(data<M>(kept_gate), data<M>(kept_up), data<S>(dout),
+                                with_delta ? data<M>(dout_delta) : nullptr, count, data<M>(dgate),
+                                data<M>(dup));
+        const at::Tensor leaf_gate = kept_gate.to(at::kDouble).clone().requires_grad_();
+        const at::Tensor leaf_up = kept_up.to(at::kDouble).clone().requires_grad_();
+        (at::silu(leaf_gate) * leaf_up)
+            .backward(dout.to(at::kDouble) + (with_delta ? 1 : 0) * dout_delta.to(at::kDouble));
+        EXPECT_LT(relative_error(dgate, leaf_gate.grad()), 2 * tolerance) << n;
+        EXPECT_LT(relative_error(dup, leaf_up.grad()), tolerance) << n;
+      }
     }
   });
 }
@@ -140,8 +149,8 @@ TEST_P(RowLoopsTest, TurningBackUndoesTurning) {
       });
 }
 
-// As LibTorch rounds them: ties to even, up into infinity, not-a-number kept.
-TEST_P(RowLoopsTest, NarrowsAsLibTorchDoes) {
+// As LibTorch rounds them: ties to even, up into infinity, not-a-number kept. And back.
+TEST_P(RowLoopsTest, NarrowsAndWidensAsLibTorchDoes) {
   std::vector<float> values = {0.0f,      -0.0f,         1.0f,       0x1.01p0f,
                                0x1.03p0f, 0x1.010002p0f, -0x1.05p0f, 3.4e38f,
                                -3.4e38f,  INFINITY,      -INFINITY,  NAN,
@@ -153,6 +162,9 @@ TEST_P(RowLoopsTest, NarrowsAsLibTorchDoes) {
   const at::Tensor expected = at::tensor(values, at::kFloat).to(at::kBFloat16);
   EXPECT_TRUE(narrow.to(at::kFloat).allclose(expected.to(at::kFloat), 0, 0, /*equal_nan=*/true))
       << narrow << expected;
+  at::Tensor wide = at::empty(narrow.sizes(), at::kFloat);
+  loops.widen(data<Bfloat16>(narrow), values.size(), data<float>(wide));
+  EXPECT_TRUE(wide.allclose(expected.to(at::kFloat), 0, 0, /*equal_nan=*/true)) << wide;
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, RowLoopsTest, ::testing::ValuesIn(available_isas()),

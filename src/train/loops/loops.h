@@ -123,16 +123,25 @@ S norm(const S* x, const S* weight, S epsilon, size_t n, S* y) {
   return r;
 }
 
+// x + delta, which may be null.
+template <class S, class M>
+PITH_INLINE Wide<S> load_sum(const S* x, const M* delta, size_t i, size_t count) {
+  const Wide<S> v = load<S>(x + i, count);
+  return delta == nullptr ? v : v + load<S>(delta + i, count);
+}
+
 // With g = weight * dy: dx = r * g - x * r^3 * mean(g * x).
 template <class S, class M>
-void norm_backward(const S* x, const S* weight, S r, const M* dy, size_t n, S* dx) {
+void norm_backward(const S* x, const S* weight, S r, const S* dy, const M* dy_delta, size_t n,
+                   S* dx) {
   Wide<S> products = {};
   for_wide(n, [&](size_t i, size_t count) {
-    products += load<S>(dy + i, count) * load<S>(weight + i, count) * load<S>(x + i, count);
+    products +=
+        load_sum(dy, dy_delta, i, count) * load<S>(weight + i, count) * load<S>(x + i, count);
   });
   const S share = r * r * r * sum_of<S>(products) / static_cast<S>(n);
   for_wide(n, [&](size_t i, size_t count) {
-    const Wide<S> g = load<S>(dy + i, count) * load<S>(weight + i, count);
+    const Wide<S> g = load_sum(dy, dy_delta, i, count) * load<S>(weight + i, count);
     store(dx + i, load<S>(dx + i, count) + g * r - load<S>(x + i, count) * share, count);
   });
 }
@@ -140,8 +149,7 @@ void norm_backward(const S* x, const S* weight, S r, const M* dy, size_t n, S* d
 template <class S, class M>
 void sum(const S* x, const M* delta, const S* bias, size_t n, S* y) {
   for_wide(n, [&](size_t i, size_t count) {
-    Wide<S> v = load<S>(x + i, count);
-    if (delta != nullptr) v += load<S>(delta + i, count);
+    Wide<S> v = load_sum(x, delta, i, count);
     if (bias != nullptr) v += load<S>(bias + i, count);
     store(y + i, v, count);
   });
@@ -175,6 +183,11 @@ void narrow(const S* x, size_t n, M* y) {
   for_wide(n, [&](size_t i, size_t count) { store(y + i, load<S>(x + i, count), count); });
 }
 
+template <class S, class M>
+void widen(const M* x, size_t n, S* y) {
+  for_wide(n, [&](size_t i, size_t count) { store(y + i, load<S>(x + i, count), count); });
+}
+
 template <class S>
 PITH_INLINE Wide<S> sigmoid(const Wide<S>& x) {
   return 1 / (1 + exponential(-x));
@@ -184,10 +197,8 @@ template <class S, class M>
 void silu_mul(const S* gate, const M* gate_delta, const S* up, const M* up_delta, size_t n,
               M* kept_gate, M* kept_up, S* out) {
   for_wide(n, [&](size_t i, size_t count) {
-    Wide<S> g = load<S>(gate + i, count);
-    Wide<S> u = load<S>(up + i, count);
-    if (gate_delta != nullptr) g += load<S>(gate_delta + i, count);
-    if (up_delta != nullptr) u += load<S>(up_delta + i, count);
+    const Wide<S> g = load_sum(gate, gate_delta, i, count);
+    const Wide<S> u = load_sum(up, up_delta, i, count);
     store(kept_gate + i, g, count);
     store(kept_up + i, u, count);
     store(out + i, g * sigmoid<S>(g) * u, count);
@@ -196,11 +207,12 @@ void silu_mul(const S* gate, const M* gate_delta, const S* up, const M* up_delta
 
 // With s = sigmoid(gate): silu' = s + gate * s * (1 - s).
 template <class S, class M>
-void silu_mul_backward(const M* gate, const M* up, const M* dout, size_t n, M* dgate, M* dup) {
+void silu_mul_backward(const M* gate, const M* up, const S* dout, const M* dout_delta, size_t n,
+                       M* dgate, M* dup) {
   for_wide(n, [&](size_t i, size_t count) {
     const Wide<S> g = load<S>(gate + i, count);
     const Wide<S> u = load<S>(up + i, count);
-    const Wide<S> d = load<S>(dout + i, count);
+    const Wide<S> d = load_sum(dout, dout_delta, i, count);
     const Wide<S> s = sigmoid<S>(g);
     store(dgate + i, d * u * (s + g * s * (1 - s)), count);
     store(dup + i, d * g * s, count);
@@ -235,8 +247,9 @@ void scaled_softmax(const S* x, S log_sum, S scale, size_t n, M* y) {
 
 template <class S, class M>
 constexpr RowLoops<S, M> kLoops = {
-    norm<S>,        norm_backward<S, M>,     sum<S, M>,      rotate<S>,           narrow<S, M>,
-    silu_mul<S, M>, silu_mul_backward<S, M>, log_sum_exp<S>, scaled_softmax<S, M>};
+    norm<S>,        norm_backward<S, M>, sum<S, M>,      rotate<S>,
+    narrow<S, M>,   widen<S, M>,         silu_mul<S, M>, silu_mul_backward<S, M>,
+    log_sum_exp<S>, scaled_softmax<S, M>};
 
 constexpr AllRowLoops kAllLoops = {kLoops<float, Bfloat16>, kLoops<float, float>,
                                    kLoops<double, double>};
