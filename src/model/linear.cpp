@@ -98,7 +98,9 @@ void Multiplier::run(std::span<const Product> products) {
   units_.clear();
   for (const Product& product : products) list_units(product, 0, product.matrix->tile_count(), 0);
   pool_.parallel_for(units_.size(), 1, [&](size_t begin, size_t end, int) {
-    for (size_t unit = begin; unit < end; ++unit) run_unit(units_[unit]);
+    for (size_t i = begin; i < end; ++i) {
+      multiply_tiles(kernels_, *units_[i].product, units_[i].first_tile, units_[i].end_tile);
+    }
   });
 }
 
@@ -127,7 +129,7 @@ void Multiplier::run(std::span<const Product> products, const Epilogue& epilogue
   pool_.parallel_for(units_.size(), 1, [&](size_t begin, size_t end, int) {
     for (size_t i = begin; i < end; ++i) {
       const Unit& unit = units_[i];
-      run_unit(unit);
+      multiply_tiles(kernels_, *unit.product, unit.first_tile, unit.end_tile);
       // Whoever makes it 0 sees what all others have written.
       if (pending_[unit.block].fetch_sub(1, std::memory_order_acq_rel) == 1) {
         epilogue.done(unit.block);
@@ -144,23 +146,23 @@ void Multiplier::list_units(const Product& product, size_t first_tile, size_t en
   }
 }
 
-void Multiplier::run_unit(const Unit& unit) const {
-  const Product& product = *unit.product;
+void multiply_tiles(const Kernels& kernels, const Product& product, size_t first_tile,
+                    size_t end_tile) {
   const PackedMatrix& matrix = *product.matrix;
   const Activations& activations = *product.activations;
   MatmulArgs args;
   args.tiles = matrix.tiles;
   args.inputs = matrix.inputs;
   args.outputs = matrix.outputs;
-  args.first_tile = unit.first_tile;
-  args.end_tile = unit.end_tile;
+  args.first_tile = first_tile;
+  args.end_tile = end_tile;
   args.rows = activations.rows();
   args.quantized = activations.quantized(matrix.format);
   args.floats = activations.floats();
   args.out = product.out;
   args.out_stride = product.out_stride;
   args.accumulate = product.accumulate;
-  kernels_.matmul[static_cast<size_t>(matrix.format)](args);
+  kernels.matmul[static_cast<size_t>(matrix.format)](args);
 }
 
 }  // namespace pith

@@ -76,6 +76,10 @@ struct Product {
   size_t first_block = 0;  // of the group's blocks, for an Epilogue
 };
 
+// The outputs of tiles [first_tile, end_tile) of the matrix, for all rows, on the calling thread.
+void multiply_tiles(const Kernels& kernels, const Product& product, size_t first_tile,
+                    size_t end_tile);
+
 // What is to be done with a group's outputs once they are there, a block at a time: by
 // the thread that completes a block, while it is warm in its cache. A block is
 // `block_outputs` outputs (fewer at a matrix's end) of every product whose blocks have
@@ -106,7 +110,6 @@ class Multiplier {
   };
 
   void list_units(const Product& product, size_t first_tile, size_t end_tile, size_t block);
-  void run_unit(const Unit& unit) const;
 
   ThreadPool& pool_;
   const Kernels& kernels_;

@@ -76,20 +76,12 @@ void KernelRows::multiply(const at::Tensor& rows, std::span<const KernelProduct>
     at::parallel_for(0, static_cast<int64_t>(pieces.size()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const Piece& piece = pieces[static_cast<size_t>(i)];
-        const PackedMatrix& matrix = *piece.product->matrix;
-        MatmulArgs args;
-        args.tiles = matrix.tiles;
-        args.inputs = matrix.inputs;
-        args.outputs = matrix.outputs;
-        args.first_tile = piece.first_tile;
-        args.end_tile = piece.end_tile;
-        args.rows = static_cast<size_t>(count);
-        args.quantized = activations_.quantized(matrix.format);
-        args.floats = activations_.floats();
-        args.out = piece.product->out + static_cast<size_t>(first) * matrix.outputs;
-        args.out_stride = matrix.outputs;
-        args.accumulate = piece.product->accumulate;
-        kernels_.matmul[static_cast<size_t>(matrix.format)](args);
+        const KernelProduct& product = *piece.product;
+        const size_t outputs = product.matrix->outputs;
+        multiply_tiles(kernels_,
+                       {product.matrix, product.out + static_cast<size_t>(first) * outputs, outputs,
+                        product.accumulate, &activations_},
+                       piece.first_tile, piece.end_tile);
       }
     });
   }
