@@ -6,6 +6,7 @@
 #include "cli/flags.h"
 #include "cli/interrupt.h"
 #include "runtime/open_model.h"
+#include "train/mpi_ranks.h"
 #include "train/targets.h"
 
 namespace pith::train {
@@ -78,6 +79,13 @@ void add_command_flags(CLI::App& command, CommandFlags& flags, const std::string
                   fmt::format("Folder of the run: {}; a run that it has goes on", files))
       ->option_text("FOLDER");
   command.add_flag("-q,--quiet", flags.quiet, "Print nothing");
+}
+
+Result<std::unique_ptr<Ranks>> join_ranks(bool& quiet) {
+  cli::watch_interrupts();
+  PITH_TRY(std::unique_ptr<Ranks> ranks, open_ranks(cli::interrupted));
+  quiet = quiet || !ranks->is_first();
+  return ranks;
 }
 
 TrainProgress::TrainProgress(bool quiet) : bar_("training", ProgressUnit::share, quiet) {}

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "train/ranks.h"
 #include "train/train_options.h"
 
 namespace pith::train {
@@ -28,6 +30,10 @@ struct CommandFlags {
   bool quiet = false;
 };
 void add_command_flags(CLI::App& command, CommandFlags& flags, const std::string& files);
+
+// The ranks of this job, whose waits end at Ctrl-C, which is watched from now on. In others than
+// the first `quiet` is set. Errors: those of open_ranks().
+Result<std::unique_ptr<Ranks>> join_ranks(bool& quiet);
 
 // A bar; stops at Ctrl-C.
 class TrainProgress : public TrainObserver {

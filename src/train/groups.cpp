@@ -1,5 +1,6 @@
 #include "train/groups.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/rng.h"
@@ -18,7 +19,7 @@ class Collector : public RolloutObserver {
 
   Status on_rollout(const Rollout& rollout) override {
     const Branch& branch = rollout.branch;
-    Group& group = groups_[static_cast<size_t>(rollout.sample / options_.samples)];
+    Group& group = group_at(rollout.sample / options_.samples);
     Completion& completion =
         group.completions[static_cast<size_t>(rollout.sample % options_.samples)];
     Example& example = completion.example;
@@ -40,6 +41,11 @@ class Collector : public RolloutObserver {
   bool cancelled() override { return watcher_.cancelled(); }
 
  private:
+  Group& group_at(int32_t place) {
+    return *std::find_if(groups_.begin(), groups_.end(),
+                         [&](const Group& group) { return group.place == place; });
+  }
+
   std::span<const TokenId> header_;
   const GroupOptions& options_;
   const Judge& judge_;
@@ -88,8 +94,7 @@ Status draw_groups(const RolloutModel& model, std::span<const TokenId> header,
                             : with_budget(options.system, group.budget_tokens);
     task.style.budget_tokens = hard_limit(group.budget_tokens, options.margin);
     task.samples.resize(static_cast<size_t>(options.samples));
-    std::iota(task.samples.begin(), task.samples.end(),
-              static_cast<int32_t>(tasks.size() - 1) * options.samples);
+    std::iota(task.samples.begin(), task.samples.end(), group.place * options.samples);
     group.completions.assign(static_cast<size_t>(options.samples), {});
   }
   Collector collector(header, options, judge, groups, watcher);

@@ -38,6 +38,7 @@ struct Completion {
 };
 
 struct Group {
+  int32_t place = 0;  // among those that are drawn together
   const Question* question = nullptr;
   int32_t budget_tokens = 0;
   std::vector<Completion> completions;  // by number
@@ -64,7 +65,7 @@ struct DrawWatcher {
 
 // Draws the completions of all groups together; a prompt is read once for its group. Each is
 // the same, to the bit, whatever `parallel` and the other groups are: a function of model,
-// adapter, group, its place among the groups, and seed.
+// adapter, group, its place, and seed.
 //   `header`: of the assistant's turn.
 // Errors: those of draw_rollouts().
 Status draw_groups(const RolloutModel& model, std::span<const TokenId> header,

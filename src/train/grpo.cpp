@@ -1,6 +1,7 @@
 #include "train/grpo.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -10,10 +11,12 @@
 #include "train/completion_log.h"
 #include "train/example_pass.h"
 #include "train/fingerprint.h"
+#include "train/group_exchange.h"
 #include "train/grpo_batch.h"
 #include "train/grpo_settings.h"
 #include "train/policy_loss.h"
 #include "train/run.h"
+#include "train/sum_gradients.h"
 #include "train/twin.h"
 
 namespace pith::train {
@@ -32,7 +35,7 @@ class GrpoTraining : public Training {
   // `reference`: null for the base model.
   GrpoTraining(const GrpoModel& model, const Twin& twin, const Lora& lora, const Lora* reference,
                AdamW& optimizer, std::span<const Question> questions, const GrpoOptions& options,
-               const Judge& judge, std::string folder, TrainObserver& observer)
+               const Judge& judge, std::string folder, Ranks& ranks, TrainObserver& observer)
       : model_(model),
         twin_(twin),
         lora_(lora),
@@ -42,6 +45,7 @@ class GrpoTraining : public Training {
         judge_(judge),
         order_{questions, options.group.budgets, options.seed},
         folder_(std::move(folder)),
+        ranks_(ranks),
         observer_(observer) {}
 
   TrainColumns columns() const override { return grpo_columns(options_.group.budgets); }
@@ -64,22 +68,27 @@ class GrpoTraining : public Training {
       best_reward_ = state["best_reward"].get<double>();
       best_step_ = state["best_step"].get<int64_t>();
     }
-    PITH_TRY(completions_, CompletionLog::open(folder_ + "/completions.jsonl", done));
+    if (ranks_.is_first()) {
+      PITH_TRY(completions_, CompletionLog::open(folder_ + "/completions.jsonl", done));
+    }
     return {};
   }
 
   Result<std::optional<TrainStep>> take_step(int64_t step) override {
     const Clock::time_point start = Clock::now();
     Draw draw(options_.group.budgets);
-    if (const Status status = draw_batch(step, draw); !status) {
-      if (status.error().code == ErrorCode::cancelled) return std::nullopt;
-      return tl::unexpected<Error>(status.error());
-    }
+    if (const Status status = draw_batch(step, draw); !status) return nothing_if_cancelled(status);
     const double draw_s = seconds_since(start);
 
     Updates updates;
-    if (!update(step, draw.batch, updates)) return std::nullopt;
-    PITH_TRY_VOID(completions_->append(step + 1, draw.shown, draw.shown_reward));
+    if (const Status status = update(step, draw.batch, updates); !status) {
+      // Behind the first update there is no way back.
+      if (updates.done == 0) return nothing_if_cancelled(status);
+      return tl::unexpected<Error>(status.error());
+    }
+    if (completions_) {
+      PITH_TRY_VOID(completions_->append(step + 1, draw.shown, draw.shown_reward));
+    }
     position_ = draw.position;
 
     const PolicyFigures& figures = updates.figures;
@@ -132,6 +141,7 @@ class GrpoTraining : public Training {
   };
 
   struct Updates {
+    size_t done = 0;
     double loss = 0;           // mean over updates
     double gradient_norm = 0;  // the largest
     PolicyFigures figures;
@@ -165,8 +175,9 @@ class GrpoTraining : public Training {
       };
       const uint64_t seed =
           random_bits(options_.seed, static_cast<uint64_t>(step), static_cast<uint64_t>(round));
-      PITH_TRY_VOID(draw_groups(rollout, model_.header, options_.group, seed, judge_, groups,
-                                {on_part, [&] { return observer_.cancelled(); }}));
+      PITH_TRY_VOID(draw_groups_together(ranks_, rollout, model_.header, options_.group, seed,
+                                         judge_, groups,
+                                         {on_part, [&] { return observer_.cancelled(); }}));
       for (Group& group : groups) take_group(std::move(group), draw);
     }
     return {};
@@ -188,48 +199,65 @@ class GrpoTraining : public Training {
     }
   }
 
-  // The twin's half. False if it was cancelled, before the first update.
-  bool update(int64_t step, GrpoBatch& batch, Updates& updates) {
+  static Result<std::optional<TrainStep>> nothing_if_cancelled(const Status& status) {
+    if (status.error().code == ErrorCode::cancelled) return std::nullopt;
+    return tl::unexpected<Error>(status.error());
+  }
+
+  // The twin's half.
+  Status update(int64_t step, GrpoBatch& batch, Updates& updates) {
     const auto count = static_cast<size_t>(options_.updates);
-    if (options_.old == OldPolicy::twin && count > 1) read_old(batch);
+    if (options_.old == OldPolicy::twin && count > 1) PITH_TRY_VOID(read_old(batch));
     for (size_t i = 0; i < count; ++i) {
       const std::vector<size_t> chosen = batch.part(i, count);
       if (chosen.empty()) continue;
-      const std::optional<double> loss = accumulate(batch, chosen, i, updates.figures);
-      if (!loss) return false;
-      updates.loss += *loss / static_cast<double>(count);
+      PITH_TRY(const double loss, accumulate(batch, chosen, i, updates.figures));
+      updates.loss += loss / static_cast<double>(count);
       updates.gradient_norm =
           std::max(updates.gradient_norm, optimizer_.clip_gradients(options_.clip_norm));
       optimizer_.step(rate_of(step));
+      ++updates.done;
     }
-    return true;
+    return {};
   }
 
-  // The log-probabilities of all tokens under the twin as it is.
-  void read_old(GrpoBatch& batch) const {
+  // The log-probabilities of all tokens under the twin as it is; each rank computes a share.
+  Status read_old(GrpoBatch& batch) {
     const LoraPass pass{&lora_};
-    for (const auto& part : split_examples(batch.examples, batch.part(0, 1), options_.most_rows)) {
-      const at::Tensor all = ExamplePass(twin_, batch.examples, part)
-                                 .log_probabilities(pass, temperature())
-                                 .to(at::kFloat)
-                                 .contiguous();
-      const float* next = all.const_data_ptr<float>();
+    std::vector<float> all;
+    const auto parts = split_examples(batch.examples, batch.part(0, 1), options_.most_rows);
+    for (size_t i = 0; i < parts.size(); ++i) {
+      const ExamplePass examples(twin_, batch.examples, parts[i]);
+      const auto tokens = static_cast<size_t>(examples.targets().numel());
+      all.resize(all.size() + tokens);  // zeros, which others' are added to
+      if (!ranks_.owns(i)) continue;
+      const at::Tensor own =
+          examples.log_probabilities(pass, temperature()).to(at::kFloat).contiguous();
+      const float* values = own.const_data_ptr<float>();
+      std::copy(values, values + tokens, all.end() - static_cast<std::ptrdiff_t>(tokens));
+    }
+    PITH_TRY_VOID(ranks_.sum(all, {}));
+    const float* next = all.data();
+    for (const auto& part : parts) {
       for (const size_t i : part) {
         for (float& value : batch.old[i]) value = *next++;
       }
     }
+    return {};
   }
 
-  // Adds the gradient of the loss of some examples; no step of the optimizer. Nothing if it
-  // was cancelled, which it can be until something has changed.
-  std::optional<double> accumulate(const GrpoBatch& batch, const std::vector<size_t>& chosen,
-                                   size_t update, PolicyFigures& figures) {
+  // Adds the gradient of the loss of some examples, of which each rank computes a share; no
+  // step of the optimizer. Can be cancelled until something has changed.
+  Result<double> accumulate(const GrpoBatch& batch, const std::vector<size_t>& chosen,
+                            size_t update, PolicyFigures& figures) {
     const std::vector<double> weights = token_weights(batch, chosen, options_.mean, most_tokens());
     const auto parts = split_examples(batch.examples, chosen, options_.most_rows);
     const LoraPass pass{&lora_};
     double loss = 0;
+    PolicyFigures own;
     for (size_t i = 0; i < parts.size(); ++i) {
-      if (update == 0 && observer_.cancelled()) return std::nullopt;
+      if (!ranks_.owns(i)) continue;
+      if (update == 0 && observer_.cancelled()) return fail(ErrorCode::cancelled, "stopped");
       const ExamplePass examples(twin_, batch.examples, parts[i]);
       PolicyTokens tokens = tokens_of(batch, chosen, parts[i], weights);
       if (has_kl()) tokens.reference = examples.log_probabilities(reference_, temperature());
@@ -238,7 +266,7 @@ class GrpoTraining : public Training {
         if (options_.old == OldPolicy::twin && options_.updates == 1) {
           tokens.old = log_probabilities.detach();
         }
-        return policy_loss(log_probabilities, tokens, options_.loss, figures);
+        return policy_loss(log_probabilities, tokens, options_.loss, own);
       };
       loss += examples.accumulate(pass, loss_of, temperature());
       const double done = (static_cast<double>(update) +
@@ -246,7 +274,13 @@ class GrpoTraining : public Training {
                           options_.updates;
       observer_.on_part(kDrawShare + (1 - kDrawShare) * done);
     }
-    return loss;
+    std::array<double, 4> sums = {loss, static_cast<double>(own.tokens),
+                                  static_cast<double>(own.clipped), own.kl};
+    PITH_TRY_VOID(sum_gradients(ranks_, optimizer_.parameters(), sums));
+    figures.tokens += static_cast<int64_t>(sums[1]);
+    figures.clipped += static_cast<int64_t>(sums[2]);
+    figures.kl += sums[3];
+    return sums[0];
   }
 
   // What is known of the tokens of `part`, which is one of `chosen`'s; `weights` by example of
@@ -283,6 +317,7 @@ class GrpoTraining : public Training {
   const Judge& judge_;
   GroupOrder order_;
   std::string folder_;
+  Ranks& ranks_;
   TrainObserver& observer_;
   std::optional<CompletionLog> completions_;
   int64_t position_ = 0;  // in order_
@@ -316,7 +351,7 @@ std::string fingerprint_of(const Lora& lora) {
 
 Result<RunEnd> train_grpo(const GrpoModel& model, std::span<const Question> questions,
                           const GrpoOptions& options, const Judge& judge, const std::string& folder,
-                          TrainObserver& observer) {
+                          Ranks& ranks, TrainObserver& observer) {
   PITH_TRY_VOID(check_grpo_options(options));
   PITH_TRY_VOID(check_questions(questions));
   const ModelConfig& config = model.rollout.model->config();
@@ -325,18 +360,21 @@ Result<RunEnd> train_grpo(const GrpoModel& model, std::span<const Question> ques
   if (options.reference == KlReference::start) {
     PITH_TRY(start, make_lora(model, config, options));
   }
-  PITH_TRY(const RunFolder run, RunFolder::open(folder));
+  std::optional<RunFolder> run;
+  if (ranks.is_first()) {
+    PITH_TRY(run, RunFolder::open(folder));
+  }
   const ordered_json settings = grpo_settings(model, questions, options, fingerprint_of(lora));
   ThreadPool& pool = *model.rollout.pool;
   RunEnd end;
   const auto work = [&]() -> Status {
-    PITH_TRY_VOID(run.check_room(lora.parameters(), 2, options.steps));
+    if (run) PITH_TRY_VOID(run->check_room(lora.parameters(), 2, options.steps));
     PITH_TRY(const Twin twin, Twin::load(model.file, scalar_type(options.precision), pool));
     AdamW optimizer(lora.parameters(), {.weight_decay = options.weight_decay});
     GrpoTraining training(model, twin, lora, start ? &*start : nullptr, optimizer, questions,
-                          options, judge, folder, observer);
-    const RunPlan plan{run,          settings,      config,
-                       model.header, options.steps, options.checkpoint_steps};
+                          options, judge, folder, ranks, observer);
+    const RunPlan plan{ranks,         run ? &*run : nullptr,   settings, config, model.header,
+                       options.steps, options.checkpoint_steps};
     PITH_TRY(end, run_training(training, plan, lora, optimizer, observer));
     return {};
   };

@@ -15,6 +15,7 @@
 #include "train/collapse.h"
 #include "train/groups.h"
 #include "train/policy_options.h"
+#include "train/ranks.h"
 #include "train/train_options.h"
 
 namespace pith::train {
@@ -92,14 +93,16 @@ enum GrpoColumn : size_t {
 //   best/               the adapter whose mean reward over CollapseLimits::window steps was
 //                       the highest at a checkpoint
 //   completions.jsonl   the first completion of each step
-// Stops before the last step where training has collapsed.
+// Stops before the last step where training has collapsed. Of a step each rank draws a share of
+// the groups and computes one of the gradient; what is learnt is the same but for the rounding
+// of sums, until that makes one drawn token another.
 //
 // Errors: usage (an option out of range, a question without an answer; another process at
 // work in the folder, another run), unsupported (an adapter that is switched on elsewhere), io,
 // exhausted (disk, memory, a question that is too long), cancelled (a checkpoint was
-// written), those of Twin::load.
+// written), those of Twin::load and Ranks.
 Result<RunEnd> train_grpo(const GrpoModel& model, std::span<const Question> questions,
                           const GrpoOptions& options, const Judge& judge, const std::string& folder,
-                          TrainObserver& observer);
+                          Ranks& ranks, TrainObserver& observer);
 
 }  // namespace pith::train

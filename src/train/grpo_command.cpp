@@ -7,7 +7,6 @@
 
 #include "base/file.h"
 #include "cli/flags.h"
-#include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "eval/task.h"
@@ -51,11 +50,12 @@ class GrpoProgress : public TrainProgress {
 };
 
 Result<int> grpo(GrpoFlags& flags) {
-  const CommandFlags& command = flags.command;
+  CommandFlags& command = flags.command;
   GrpoOptions& options = flags.options;
   if (flags.data.empty()) return fail(ErrorCode::usage, "no questions: name a file with --data");
   if (command.output.empty()) return fail(ErrorCode::usage, "no output: name a folder with --out");
   PITH_TRY_VOID(check_utf8(options.group.system, "the system prompt"));
+  PITH_TRY(const std::unique_ptr<Ranks> ranks, join_ranks(command.quiet));
   options.alpha = flags.alpha > 0 ? flags.alpha : 2 * options.rank;
   PITH_TRY(const std::string text, read_file(flags.data, kMostQuestionBytes));
   PITH_TRY(const std::vector<Question> questions,
@@ -79,14 +79,16 @@ Result<int> grpo(GrpoFlags& flags) {
   model.rollout.chat_template = chat;
   model.header = header;
   model.start = start.get();
-  cli::watch_interrupts();
   GrpoProgress progress(command.quiet);
   PITH_TRY(const RunEnd end,
-           train_grpo(model, questions, options, is_right, command.output, progress));
+           train_grpo(model, questions, options, is_right, command.output, *ranks, progress));
+  PITH_TRY_VOID(ranks->finish());
   const std::string summary = progress.summary(printable(command.output, 400));
   if (!command.quiet) cli::print(summary);
   if (end.stopped.empty()) return 0;
-  cli::report_line(fmt::format("pith: stopped after step {}: {}", end.steps, end.stopped));
+  if (ranks->is_first()) {
+    cli::report_line(fmt::format("pith: stopped after step {}: {}", end.steps, end.stopped));
+  }
   return 1;
 }
 

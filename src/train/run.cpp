@@ -21,19 +21,21 @@ class Run {
       TrainObserver& observer)
       : training_(training),
         plan_(plan),
+        ranks_(plan.ranks),
         lora_(lora),
         optimizer_(optimizer),
-        observer_(observer),
-        checkpoints_(plan.folder.path(), plan.settings, lora.names()) {}
+        observer_(observer) {
+    if (plan.folder != nullptr) {
+      checkpoints_.emplace(plan.folder->path(), plan.settings, lora.names());
+    }
+  }
 
   Result<RunEnd> go() {
-    ordered_json state = ordered_json::object();
-    PITH_TRY(const int64_t done, checkpoints_.load(optimizer_, state));
-    PITH_TRY(log_, TrainLog::open(path_of("steps.csv"), training_.columns(), done));
-    PITH_TRY_VOID(training_.restore(done, state));
+    PITH_TRY_VOID(compare_settings());
+    PITH_TRY(const int64_t done, begin());
     observer_.on_start(done, plan_.steps);
     for (int64_t step = done; step < plan_.steps; ++step) {
-      std::string reason = training_.reason_to_stop(log_->steps());
+      PITH_TRY(std::string reason, reason_to_stop());
       if (!reason.empty()) {
         if (step > done) PITH_TRY_VOID(save(step));
         return RunEnd{step, std::move(reason)};
@@ -50,10 +52,10 @@ class Run {
                     "the loss of step {} is not a number; begin anew with a lower --learning-rate",
                     step + 1);
       }
-      PITH_TRY_VOID(log_->append(*result));
+      if (log_) PITH_TRY_VOID(log_->append(*result));
       observer_.on_step(*result, plan_.steps);
       const bool is_last = step + 1 == plan_.steps;
-      if ((step + 1) % plan_.checkpoint_steps == 0 || is_last) {
+      if (log_ && ((step + 1) % plan_.checkpoint_steps == 0 || is_last)) {
         PITH_TRY_VOID(training_.on_checkpoint(log_->steps()));
         if (!is_last) PITH_TRY_VOID(save(step + 1));
       }
@@ -63,10 +65,58 @@ class Run {
   }
 
  private:
-  std::string path_of(const char* name) const { return plan_.folder.path() + "/" + name; }
+  std::string path_of(const char* name) const { return plan_.folder->path() + "/" + name; }
+
+  Status compare_settings() {
+    PITH_TRY(const auto all, ranks_.gather(plan_.settings.dump()));
+    for (size_t rank = 1; rank < all.size(); ++rank) {
+      if (all[rank] == all.front()) continue;
+      return fail(ErrorCode::usage,
+                  "rank {} is told something else than rank 0: model, data and options must be the "
+                  "same in all",
+                  rank);
+    }
+    return {};
+  }
+
+  // Steps that are done. The first rank has read them, and tells the others.
+  Result<int64_t> begin() {
+    ordered_json start = {{"done", 0}, {"state", ordered_json::object()}};
+    if (checkpoints_) {
+      PITH_TRY(const int64_t done, checkpoints_->load(optimizer_, start["state"]));
+      start["done"] = done;
+      PITH_TRY(log_, TrainLog::open(path_of("steps.csv"), training_.columns(), done));
+    }
+    PITH_TRY(const std::string text, ranks_.from_first(start.dump()));
+    if (!ranks_.is_first()) start = ordered_json::parse(text);
+    const auto done = start["done"].get<int64_t>();
+    PITH_TRY_VOID(training_.restore(done, start["state"]));
+    if (done > 0 && ranks_.count() > 1) PITH_TRY_VOID(share_tensors());
+    return done;
+  }
+
+  Status share_tensors() {
+    const at::NoGradGuard no_gradient;
+    for (const auto* tensors :
+         {&optimizer_.parameters(), &optimizer_.first(), &optimizer_.second()}) {
+      for (const at::Tensor& tensor : *tensors) {
+        auto* data = static_cast<char*>(tensor.mutable_data_ptr());
+        PITH_TRY(const std::string bytes, ranks_.from_first({data, tensor.nbytes()}));
+        bytes.copy(data, tensor.nbytes());
+      }
+    }
+    PITH_TRY(const std::string steps, ranks_.from_first(std::to_string(optimizer_.steps())));
+    optimizer_.set_steps(std::stoll(steps));
+    return {};
+  }
+
+  Result<std::string> reason_to_stop() {
+    return ranks_.from_first(log_ ? training_.reason_to_stop(log_->steps()) : "");
+  }
 
   Status save(int64_t step) {
-    PITH_TRY_VOID(checkpoints_.save(optimizer_, step, training_.state()));
+    if (!checkpoints_) return {};
+    PITH_TRY_VOID(checkpoints_->save(optimizer_, step, training_.state()));
     PITH_TRY_VOID(write_peft(*lora_.source(plan_.header), plan_.config, path_of("adapter")));
     return write_file(
         path_of("report.html"),
@@ -75,10 +125,12 @@ class Run {
 
   Training& training_;
   const RunPlan& plan_;
+  Ranks& ranks_;
   const Lora& lora_;
   AdamW& optimizer_;
   TrainObserver& observer_;
-  Checkpoints checkpoints_;
+  // Of the first rank.
+  std::optional<Checkpoints> checkpoints_;
   std::optional<TrainLog> log_;
 };
 

@@ -4,6 +4,7 @@
 //   checkpoint.json ..  train/checkpoint.h
 //   steps.csv           a line for each step
 //   report.html         its curves
+// Of several ranks the first alone has the folder.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,7 @@
 #include "text/tokenizer.h"
 #include "train/adamw.h"
 #include "train/lora.h"
+#include "train/ranks.h"
 #include "train/train_log.h"
 #include "train/train_options.h"
 
@@ -32,11 +34,13 @@ class Training {
   virtual ~Training() = default;
 
   // Step `step`, from 0. Nothing if it was cancelled; then nothing has changed but gradients.
+  // What it returns is the same in all ranks, but for the seconds.
   virtual Result<std::optional<TrainStep>> take_step(int64_t step) = 0;
   virtual TrainColumns columns() const { return {}; }
 
   // What it must remember beside the tensors, and how it goes on behind step `done`. Called
   // before the first step in any case, with an empty object in a new run. Errors: corrupt.
+  // What follows is called in the first rank alone, but for restore().
   virtual nlohmann::ordered_json state() const { return nlohmann::ordered_json::object(); }
   virtual Status restore(int64_t /*done*/, const nlohmann::ordered_json& /*state*/) { return {}; }
 
@@ -67,7 +71,8 @@ class RunFolder {
 };
 
 struct RunPlan {
-  const RunFolder& folder;
+  Ranks& ranks;
+  const RunFolder* folder;  // of the first rank; null in others
   const nlohmann::ordered_json& settings;
   const ModelConfig& config;
   std::vector<TokenId> header;  // of the assistant's turn: the adapter's invocation tokens
@@ -76,8 +81,9 @@ struct RunPlan {
 };
 
 // Goes on with the run of the folder, or begins it, to its end. Errors: usage (another run's
-// folder), io, exhausted (disk), corrupt (a checkpoint; a loss that is no number), cancelled (a
-// checkpoint was written), those of the training.
+// folder; ranks that are told different things), io, exhausted (disk), corrupt (a checkpoint; a
+// loss that is no number), cancelled (a checkpoint was written), those of the training, those of
+// Ranks.
 Result<RunEnd> run_training(Training& training, const RunPlan& plan, const Lora& lora,
                             AdamW& optimizer, TrainObserver& observer);
 

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "train/example_pass.h"
 #include "train/run.h"
+#include "train/sum_gradients.h"
 
 namespace pith::train {
 namespace {
@@ -16,12 +17,13 @@ using nlohmann::ordered_json;
 class SftTraining : public Training {
  public:
   SftTraining(const Twin& twin, const Lora& lora, AdamW& optimizer, const SftData& data,
-              const SftOptions& options, TrainObserver& observer)
+              const SftOptions& options, Ranks& ranks, TrainObserver& observer)
       : twin_(twin),
         lora_(lora),
         optimizer_(optimizer),
         data_(data),
         options_(options),
+        ranks_(ranks),
         observer_(observer),
         plan_{static_cast<int64_t>(data.examples.size()), options.batch, options.seed},
         steps_(sft_steps(data, options)) {}
@@ -39,11 +41,16 @@ class SftTraining : public Training {
     };
     double loss = 0;
     for (size_t i = 0; i < parts.size(); ++i) {
+      if (!ranks_.owns(i)) continue;
       if (observer_.cancelled()) return std::nullopt;
       const LoraPass pass{&lora_, options_.dropout,
                           random_bits(options_.seed, static_cast<uint64_t>(step), i)};
       loss += ExamplePass(twin_, data_.examples, parts[i]).accumulate(pass, loss_of);
       observer_.on_part(static_cast<double>(i + 1) / static_cast<double>(parts.size()));
+    }
+    if (const Status status = sum_gradients(ranks_, optimizer_.parameters(), {&loss, 1}); !status) {
+      if (status.error().code == ErrorCode::cancelled) return std::nullopt;
+      return tl::unexpected<Error>(status.error());
     }
     const double norm = optimizer_.clip_gradients(options_.clip_norm);
     const double rate = cosine_rate(options_.learning_rate, options_.warmup, step, steps_);
@@ -57,6 +64,7 @@ class SftTraining : public Training {
   AdamW& optimizer_;
   const SftData& data_;
   const SftOptions& options_;
+  Ranks& ranks_;
   TrainObserver& observer_;
   BatchPlan plan_;
   int64_t steps_;
@@ -92,9 +100,12 @@ int64_t sft_steps(const SftData& data, const SftOptions& options) {
 
 Status train_sft(std::shared_ptr<const GgufFile> file, const std::vector<TokenId>& header,
                  const SftData& data, const SftOptions& options, const std::string& folder,
-                 TrainObserver& observer) {
+                 Ranks& ranks, TrainObserver& observer) {
   PITH_TRY_VOID(check_sft_options(options));
-  PITH_TRY(const RunFolder run, RunFolder::open(folder));
+  std::optional<RunFolder> run;
+  if (ranks.is_first()) {
+    PITH_TRY(run, RunFolder::open(folder));
+  }
   const ordered_json settings = sft_settings(*file, data, options);
   const int threads = options.threads == 0 ? available_cores() : options.threads;
   return with_torch(threads, [&]() -> Status {
@@ -102,10 +113,11 @@ Status train_sft(std::shared_ptr<const GgufFile> file, const std::vector<TokenId
     PITH_TRY(const Twin twin, Twin::load(std::move(file), scalar_type(options.precision), pool));
     const Lora lora(twin.config(), lora_options(options));
     const int64_t steps = sft_steps(data, options);
-    PITH_TRY_VOID(run.check_room(lora.parameters(), 1, steps));
+    if (run) PITH_TRY_VOID(run->check_room(lora.parameters(), 1, steps));
     AdamW optimizer(lora.parameters(), {.weight_decay = options.weight_decay});
-    SftTraining training(twin, lora, optimizer, data, options, observer);
-    const RunPlan plan{run, settings, twin.config(), header, steps, options.checkpoint_steps};
+    SftTraining training(twin, lora, optimizer, data, options, ranks, observer);
+    const RunPlan plan{ranks, run ? &*run : nullptr,   settings, twin.config(), header,
+                       steps, options.checkpoint_steps};
     PITH_TRY_VOID(run_training(training, plan, lora, optimizer, observer));
     return {};
   });

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "cli/flags.h"
-#include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "model/config.h"
@@ -52,9 +51,10 @@ class SftProgress : public TrainProgress {
 };
 
 Result<int> sft(SftFlags& flags) {
-  const CommandFlags& command = flags.command;
+  CommandFlags& command = flags.command;
   if (flags.data.empty()) return fail(ErrorCode::usage, "no samples: name their file with --data");
   if (command.output.empty()) return fail(ErrorCode::usage, "no output: name a folder with --out");
+  PITH_TRY(const std::unique_ptr<Ranks> ranks, join_ranks(command.quiet));
   flags.options.alpha = flags.alpha > 0 ? flags.alpha : 2 * flags.options.rank;
   PITH_TRY(const OpenTokenizer model, open_tokenizer(command.model));
   PITH_TRY(const ModelConfig config, read_model_config(*model.file));
@@ -65,9 +65,10 @@ Result<int> sft(SftFlags& flags) {
   PITH_TRY(const SftData data,
            read_sft_data(flags.data, flags.selection, {config.vocabulary, config.context, header}));
   if (!command.quiet) cli::print_now(summary_of(data));
-  cli::watch_interrupts();
   SftProgress progress(command.quiet);
-  PITH_TRY_VOID(train_sft(model.file, header, data, flags.options, command.output, progress));
+  PITH_TRY_VOID(
+      train_sft(model.file, header, data, flags.options, command.output, *ranks, progress));
+  PITH_TRY_VOID(ranks->finish());
   const std::string summary = progress.summary(printable(command.output, 400));
   if (!command.quiet) cli::print(summary);
   return 0;

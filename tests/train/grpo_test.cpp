@@ -2,6 +2,8 @@
 // stops when it goes wrong.
 #include "train/grpo.h"
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -9,6 +11,7 @@
 #include "model/vocabulary.h"
 #include "support/temporary_folder.h"
 #include "train/grpo_batch.h"
+#include "train/thread_ranks.h"
 #include "train/train_fixture.h"
 
 namespace pith::train {
@@ -80,7 +83,7 @@ class GrpoTest : public ::testing::Test {
   }
 
   Result<RunEnd> train(const std::string& name, TrainObserver& observer) {
-    return train_grpo(model_, questions_, options_, judge_, folder_ / name, observer);
+    return train_grpo(model_, questions_, options_, judge_, folder_ / name, alone_, observer);
   }
   void must_train(const std::string& name, TrainObserver& observer) {
     const Result<RunEnd> end = train(name, observer);
@@ -107,6 +110,7 @@ class GrpoTest : public ::testing::Test {
   // A random model answers nothing: what is right is to begin with one half of the vocabulary.
   Judge judge_ = [](const Question&, const Branch& branch) { return branch.history()[0] < 160; };
   pith::testing::TemporaryFolder folder_;
+  OneRank alone_;
 };
 
 TEST_F(GrpoTest, LearnsWhatIsRewarded) {
@@ -170,6 +174,43 @@ TEST_F(GrpoTest, StoppedAndGoneOnItHasTheSameSteps) {
        {"adapter/adapter_model.safetensors", "completions.jsonl", "checkpoint-6.safetensors"}) {
     EXPECT_EQ(read(std::string("parts/") + file), read(std::string("whole/") + file)) << file;
   }
+}
+
+// Later steps may draw other tokens: what rounds differently is sampled from.
+TEST_F(GrpoTest, RanksMakeTheFirstStepOfOneProcess) {
+  options_.most_rows = 30;
+  options_.updates = 2;
+  options_.old = OldPolicy::twin;
+  options_.draws = 2;
+  StepObserver alone;
+  must_train("alone", alone);
+  std::array<StepObserver, 2> observers;
+  std::array<Result<RunEnd>, 2> ends;
+  std::array<testing::TinyEngine, 2> engines = {testing::make_engine(tiny_spec("qwen2"), 1),
+                                                testing::make_engine(tiny_spec("qwen2"), 1)};
+  testing::run_ranks(2, [&](Ranks& ranks) {
+    GrpoModel model = model_;
+    model.rollout.model = {std::shared_ptr<const Model>(), &engines[ranks.rank()]->model()};
+    model.rollout.pool = engines[ranks.rank()].pool.get();
+    ends[ranks.rank()] = train_grpo(model, questions_, options_, judge_, folder_ / "ranks", ranks,
+                                    observers[ranks.rank()]);
+  });
+  for (const Result<RunEnd>& end : ends) ASSERT_TRUE(end) << end.error().message;
+  const TrainStep& one = alone.steps.front();
+  const TrainStep& two = observers[0].steps.front();
+  EXPECT_NEAR(two.loss, one.loss, 1e-5);
+  EXPECT_NEAR(two.gradient_norm / one.gradient_norm, 1, 1e-4);
+  EXPECT_EQ(two.tokens, one.tokens);
+  for (const GrpoColumn place : {kReward, kAccuracy, kLength, kEntropy, kDropped, kClipped}) {
+    EXPECT_EQ(two.more[place], one.more[place]) << place;
+  }
+  EXPECT_NEAR(two.more[kKl], one.more[kKl], 1e-6);
+  // All ranks go the same way.
+  ASSERT_EQ(observers[0].steps.size(), 6);
+  EXPECT_EQ(observers[1].losses(), observers[0].losses());
+  EXPECT_EQ(observers[1].column(kReward), observers[0].column(kReward));
+  const std::string log = read("ranks/completions.jsonl");
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 6);
 }
 
 // The engine's log-probabilities are those of the same tokens under the twin: were one of them

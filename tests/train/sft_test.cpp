@@ -2,10 +2,12 @@
 // what the engine runs.
 #include "train/sft.h"
 
+#include <array>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "support/temporary_folder.h"
+#include "train/thread_ranks.h"
 #include "train/train_fixture.h"
 
 namespace pith::train {
@@ -56,7 +58,7 @@ class SftTest : public ::testing::Test {
   }
 
   Status train(const std::string& name, TrainObserver& observer) {
-    return train_sft(testing::parse_tiny(bytes_), kHeader, data_, options_, folder_ / name,
+    return train_sft(testing::parse_tiny(bytes_), kHeader, data_, options_, folder_ / name, alone_,
                      observer);
   }
 
@@ -67,6 +69,7 @@ class SftTest : public ::testing::Test {
   SftData data_;
   SftOptions options_;
   pith::testing::TemporaryFolder folder_;
+  OneRank alone_;
 };
 
 TEST_F(SftTest, LearnsAndTheEngineRunsWhatItLearnt) {
@@ -124,6 +127,51 @@ TEST_F(SftTest, StoppedAndGoneOnItHasTheSameLosses) {
   Observer again(1);
   ASSERT_TRUE(train("parts", again));  // all is done
   EXPECT_TRUE(again.losses.empty());
+}
+
+// Three ranks: some steps have fewer parts than that.
+TEST_F(SftTest, RanksMakeTheRunOfOneProcess) {
+  options_.most_rows = 20;
+  Observer alone;
+  ASSERT_TRUE(train("alone", alone));
+  std::array<Observer, 3> observers;
+  std::array<Status, 3> ends;
+  testing::run_ranks(3, [&](Ranks& ranks) {
+    // The first stops once, and the others know where it goes on.
+    Observer first(7);
+    if (ranks.is_first()) {
+      OneRank one;
+      ASSERT_FALSE(train_sft(testing::parse_tiny(bytes_), kHeader, data_, options_,
+                             folder_ / "ranks", one, first));
+      observers[0].losses = first.losses;
+    }
+    ends[ranks.rank()] = train_sft(testing::parse_tiny(bytes_), kHeader, data_, options_,
+                                   folder_ / "ranks", ranks, observers[ranks.rank()]);
+  });
+  for (const Status& end : ends) ASSERT_TRUE(end) << end.error().message;
+  ASSERT_EQ(observers[0].losses.size(), 20);
+  for (size_t i = 0; i < 20; ++i) {
+    EXPECT_NEAR(observers[0].losses[i], alone.losses[i], 1e-4 * alone.losses[0]) << i;
+  }
+  const std::vector<double> together(observers[0].losses.begin() + 7, observers[0].losses.end());
+  EXPECT_EQ(observers[1].losses, together);
+  EXPECT_EQ(observers[2].losses, together);
+}
+
+TEST_F(SftTest, RanksThatAreToldDifferentThingsAreRefused) {
+  std::array<Status, 2> ends;
+  testing::run_ranks(2, [&](Ranks& ranks) {
+    SftOptions own = options_;
+    own.learning_rate = ranks.is_first() ? 1e-3 : 1e-4;
+    Observer observer;
+    ends[ranks.rank()] = train_sft(testing::parse_tiny(bytes_), kHeader, data_, own,
+                                   folder_ / "run", ranks, observer);
+  });
+  for (const Status& end : ends) {
+    ASSERT_FALSE(end);
+    EXPECT_EQ(end.error().code, ErrorCode::usage);
+    EXPECT_NE(end.error().message.find("rank 1"), std::string::npos) << end.error().message;
+  }
 }
 
 TEST_F(SftTest, AnotherRunsFolderIsRefused) {

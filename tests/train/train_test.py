@@ -3,12 +3,14 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 import unittest
+from pathlib import Path
 
-from python_case import PithTest, main
+from python_case import LONG, PITH, PithTest, main
 
 WRITE_TINY_MODEL = os.environ.get("PITH_WRITE_TINY_MODEL", "write_tiny_model")
 
@@ -62,7 +64,7 @@ class TrainTest(PithTest):
         )
 
 
-class Sft(TrainTest):
+class SftCase(TrainTest):
     def setUp(self):
         super().setUp()
         self.data = self.folder / "samples.jsonl"
@@ -84,6 +86,8 @@ class Sft(TrainTest):
             "--batch", 4, "--steps", 12, "--dropout", 0.1, *RANK, *COMMON,
         )  # fmt: skip
 
+
+class Sft(SftCase):
     def test_from_samples_to_an_adapter(self):
         process = self.pith(*self.arguments("run"))
         self.assert_ok(process)
@@ -165,6 +169,75 @@ class Grpo(TrainTest):
         self.assert_fails(self.pith(*self.arguments("run", "--budgets", "4,x")), 2, "--budgets")
         self.assert_fails(self.pith(*self.arguments("run", "--temp", "0.5")), 2, "temperature 1")
         self.assertFalse((self.folder / "run").exists())
+
+
+@unittest.skipUnless(shutil.which("mpirun"), "there is no mpirun")
+class Ranks(SftCase):
+    """Two processes, as mpirun starts them."""
+
+    def setUp(self):
+        super().setUp()
+        self.environment |= {
+            "OMPI_ALLOW_RUN_AS_ROOT": "1",
+            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+            # What a busy machine needs to write a checkpoint when the job ends.
+            "OMPI_MCA_odls_base_sigkill_timeout": "30",
+        }
+
+    def start_ranks(self, arguments):
+        command = ["mpirun", "--oversubscribe", "--bind-to", "none", "-np", 2, PITH, *arguments]
+        return subprocess.Popen(
+            list(map(str, command)), env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run_ranks(self, arguments):
+        process = self.start_ranks(arguments)
+        process.out, process.err = process.communicate(timeout=LONG)
+        return process
+
+    def more_steps(self, out):
+        return (*self.arguments(out), "--steps", 100, "--checkpoint-every", 1000)
+
+    def kill_one(self, out):
+        """Kills the second rank in the middle of a run; what was said."""
+        process = self.start_ranks(self.more_steps(out))
+        log = self.folder / out / "steps.csv"
+        while process.poll() is None and (not log.exists() or log.read_text().count("\n") < 20):
+            time.sleep(0.01)
+        self.assertIsNone(process.poll())
+        os.kill(self.second_rank(process.pid), signal.SIGKILL)
+        process.out, process.err = process.communicate(timeout=LONG)
+        self.assertNotEqual(process.returncode, 0)
+        return process
+
+    def second_rank(self, launcher):
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                environment = (path / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if parent == launcher and b"OMPI_COMM_WORLD_RANK=1" in environment:
+                return int(path.name)
+        self.fail("no second rank")
+
+    def test_two_processes_make_the_run_of_one(self):
+        self.assert_ok(self.pith(*self.arguments("one")))
+        process = self.run_ranks(self.arguments("two"))
+        self.assert_ok(process)
+        self.assertEqual(process.out.count("12 examples of 3 questions"), 1)
+        for one, two in zip(self.steps("one"), self.steps("two"), strict=True):
+            self.assertAlmostEqual(float(one["loss"]), float(two["loss"]), delta=1e-3)
+
+    def test_a_rank_that_dies_ends_the_job_with_a_checkpoint(self):
+        self.assert_ok(self.run_ranks(self.more_steps("whole")))
+        process = self.kill_one("killed")
+        self.assertRegex(process.err, "pith: stopped after [0-9]+ of 100 steps; the same command")
+        done = json.loads((self.folder / "killed/checkpoint.json").read_text())["step"]
+        self.assertGreaterEqual(done, 19)
+        self.assert_ok(self.run_ranks(self.more_steps("killed")))
+        self.assert_same_run("killed", "whole")
 
 
 if __name__ == "__main__":
