@@ -181,7 +181,7 @@ class Ranks(SftCase):
             "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
             # What a busy machine needs to write a checkpoint when the job ends.
-            "OMPI_MCA_odls_base_sigkill_timeout": "30",
+            "OMPI_MCA_odls_base_sigkill_timeout": "3",
         }
 
     def start_ranks(self, arguments):
