@@ -35,9 +35,11 @@ std::string switcher_fact(const Pack& pack) {
 
 std::string verifier_fact(const Pack& pack) {
   if (!pack.verifier) return "none: votes count branches";
-  if (pack.prompts.verification.empty()) return "reads the branch itself";
-  return fmt::format("reads {} bytes of prompt with the {}", pack.prompts.verification.size(),
-                     pack.verification.with_adapter ? "adapter" : "base model");
+  const int32_t layer = pack.verification.layer;
+  const std::string behind = layer == 0 ? "" : fmt::format(", behind layer {}", layer);
+  if (pack.prompts.verification.empty()) return "reads the branch itself" + behind;
+  return fmt::format("reads {} bytes of prompt with the {}{}", pack.prompts.verification.size(),
+                     pack.verification.with_adapter ? "adapter" : "base model", behind);
 }
 
 std::string result_fact(const PackResult& result) {

@@ -14,6 +14,11 @@ namespace {
 
 constexpr int32_t kMostRows = 4096;
 constexpr size_t kNone = std::numeric_limits<size_t>::max();
+constexpr int32_t kLastLayer = 0;
+
+std::span<const int32_t> wanted_layers(const Row& row) {
+  return row.hidden_layers.empty() ? std::span(&kLastLayer, 1) : row.hidden_layers;
+}
 
 int32_t blocks_for(int64_t tokens) {
   return static_cast<int32_t>((tokens + kKvBlock - 1) / kKvBlock);
@@ -101,9 +106,10 @@ struct Engine::Impl {
   std::vector<size_t> order;             // rows, those of one adapter together
   std::vector<int32_t> positions;        // by row
   std::vector<ForwardRow> forward_rows;  // in that order
-  std::vector<size_t> outputs;           // rows that want anything
+  std::vector<ForwardOutput> outputs;    // that rows want
   std::vector<size_t> wanted_logits;     // their places in `outputs`
-  std::vector<size_t> hidden_place;      // by row; kNone if not wanted
+  std::vector<size_t> hidden_place;      // by row, of its first layer
+  std::vector<size_t> hidden_count;      // by row: layers
   std::vector<size_t> logits_place;      // by row; kNone if not wanted
   size_t last_prefill_row = 0;
   int64_t rows_processed = 0;
@@ -127,6 +133,11 @@ Status Engine::Impl::check(std::span<const Row> rows) {
     }
     if (row.adapter != kNoAdapter && !adapters.contains(row.adapter)) {
       return fail(ErrorCode::usage, "there is no adapter {}", row.adapter);
+    }
+    for (const int32_t layer : row.hidden_layers) {
+      if (layer >= 0 && layer <= model->config().layers) continue;
+      return fail(ErrorCode::usage, "there is no layer {}: the model has {}", layer,
+                  model->config().layers);
     }
     ++growths.try_emplace(row.sequence, Growth{&found->second, 0}).first->second.rows;
   }
@@ -197,20 +208,28 @@ void Engine::Impl::list_rows(std::span<const Row> rows) {
   forward_rows.clear();
   outputs.clear();
   wanted_logits.clear();
-  hidden_place.assign(rows.size(), kNone);
+  hidden_place.assign(rows.size(), 0);
+  hidden_count.assign(rows.size(), 0);
   logits_place.assign(rows.size(), kNone);
   for (const size_t i : order) {
     const Row& row = rows[i];
     const Adapter* adapter = row.adapter == kNoAdapter ? nullptr : adapters.at(row.adapter).get();
     forward_rows.push_back(
         {row.token, positions[i], growths.at(row.sequence).sequence->blocks.data(), adapter});
-    if (!row.want_logits && !row.want_hidden) continue;
-    if (row.want_hidden) hidden_place[i] = outputs.size();
+    if (row.want_hidden) {
+      const std::span<const int32_t> layers = wanted_layers(row);
+      hidden_place[i] = outputs.size();
+      hidden_count[i] = layers.size();
+      for (const int32_t layer : layers) {
+        outputs.push_back(
+            {forward_rows.size() - 1, layer == kLastLayer ? model->config().layers : layer});
+      }
+    }
     if (row.want_logits) {
       logits_place[i] = wanted_logits.size();
       wanted_logits.push_back(outputs.size());
+      outputs.push_back({forward_rows.size() - 1, model->config().layers});
     }
-    outputs.push_back(forward_rows.size() - 1);
   }
 }
 
@@ -294,9 +313,9 @@ std::span<const float> Engine::logits(size_t row) const {
   return impl_->forward.logits(impl_->logits_place[row]);
 }
 
-std::span<const float> Engine::hidden(size_t row) const {
-  PITH_CHECK(row < impl_->hidden_place.size() && impl_->hidden_place[row] != kNone);
-  return impl_->forward.hidden(impl_->hidden_place[row]);
+std::span<const float> Engine::hidden(size_t row, size_t layer) const {
+  PITH_CHECK(row < impl_->hidden_count.size() && layer < impl_->hidden_count[row]);
+  return impl_->forward.hidden(impl_->hidden_place[row] + layer);
 }
 
 Status Engine::prefill(SequenceId sequence, std::span<const TokenId> tokens) {

@@ -49,6 +49,9 @@ struct Row {
   bool want_logits = false;
   bool want_hidden = false;
   AdapterId adapter = kNoAdapter;  // that processes it
+  // Behind which layers the hidden state is wanted, from 1; 0: the last. Borrowed until the
+  // step has ended. Empty: the last alone.
+  std::span<const int32_t> hidden_layers = {};
 };
 
 // Not thread safe: one thread drives an engine at a time; the pool's threads
@@ -90,14 +93,16 @@ class Engine {
   void remove_adapter(AdapterId adapter);
 
   // Processes the rows. On error nothing has changed; a std::bad_alloc leaves sequences that can
-  // only be released. Errors: usage (a token, sequence or adapter that is not there, too many
-  // rows), exhausted (the context or the KV cache is full; says how many tokens it takes).
+  // only be released. Errors: usage (a token, sequence, adapter or layer that is not there, too
+  // many rows), exhausted (the context or the KV cache is full; says how many tokens it takes).
   Status step(std::span<const Row> rows);
 
   // Outputs of the last step, by row index; valid until the next one. CHECKs
   // that the row asked for them.
   std::span<const float> logits(size_t row) const;  // [V]
-  std::span<const float> hidden(size_t row) const;  // [C], after the final norm
+  // [C], after the final norm, which those of middle layers are given too. `layer`: place in
+  // the row's hidden_layers.
+  std::span<const float> hidden(size_t row, size_t layer = 0) const;
 
   // step() over all of `tokens` in chunks; logits of the last one are then at
   // logits(last_prefill_row()).

@@ -19,13 +19,23 @@ constexpr int32_t kBranchPosition = 1;
 
 }  // namespace
 
-std::string VerifierFeatures::prompt_name(int32_t positions) {
-  return fmt::format("prompt-{}", positions);
+std::string VerifierFeatures::Kind::name() const {
+  const std::string read = positions == 0 ? "branch" : fmt::format("prompt-{}", positions);
+  return layer == 0 ? read : fmt::format("{}@{}", read, layer);
+}
+
+std::vector<VerifierFeatures::Kind> VerifierFeatures::kinds() const {
+  std::vector<Kind> kinds;
+  for (const int32_t layer : layers) kinds.push_back({0, layer});
+  for (const int32_t layer : layers) {
+    for (const int32_t count : positions) kinds.push_back({count, layer});
+  }
+  return kinds;
 }
 
 std::vector<std::string> VerifierFeatures::names() const {
-  std::vector<std::string> names = {"branch"};
-  for (const int32_t count : positions) names.push_back(prompt_name(count));
+  std::vector<std::string> names;
+  for (const Kind& kind : kinds()) names.push_back(kind.name());
   return names;
 }
 
@@ -126,7 +136,7 @@ Status FeatureReader::read_group(std::span<const SampledPrompt> prompts,
     PITH_TRY(const auto states, branch_states(*engine_, reading, ends));
     for (const auto& state : states) {
       if (!state) return fail(ErrorCode::exhausted, "the KV cache has no room for a sample");
-      for (size_t i = 0; i < reading.positions.size(); ++i) {
+      for (size_t i = 0; i < reading.layers.size() * reading.positions.size(); ++i) {
         auto& values = kinds[first_kind + i].values;
         const auto mean = state->begin() + static_cast<std::ptrdiff_t>(i * width());
         values.insert(values.end(), mean, mean + static_cast<std::ptrdiff_t>(width()));
@@ -141,11 +151,12 @@ Status FeatureReader::read_group(std::span<const SampledPrompt> prompts,
       forks.push_back(branches[i].fork());
       ends[i].sequence = forks.back().id();
     }
-    PITH_TRY_VOID(append({{}, {&kBranchPosition, 1}, kNoAdapter}, ends, 0));
+    PITH_TRY_VOID(append({{}, {&kBranchPosition, 1}, kNoAdapter, features.layers}, ends, 0));
   }
   if (features.positions.empty()) return {};
   const AdapterId reader = features.with_adapter ? adapter_ : kNoAdapter;
-  return append({features.prompt, features.positions, reader}, finished, 1);
+  return append({features.prompt, features.positions, reader, features.layers}, finished,
+                features.layers.size());
 }
 
 Result<std::vector<Feature>> FeatureReader::prompt_features(std::span<const EncodedPrompt> prompts,

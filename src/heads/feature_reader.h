@@ -31,13 +31,22 @@ struct FeatureModel {
 
 // What is read behind a sample for its features.
 struct VerifierFeatures {
-  std::vector<TokenId> prompt;     // the verification prompt; empty: none
-  bool with_adapter = false;       // who reads it
-  std::vector<int32_t> positions;  // last tokens of it that are averaged, one kind each
+  std::vector<TokenId> prompt;        // the verification prompt; empty: none
+  bool with_adapter = false;          // who reads it
+  std::vector<int32_t> positions;     // last tokens of it that are averaged
+  std::vector<int32_t> layers = {0};  // behind which states are taken (Row::hidden_layers)
 
-  // "branch": the last token that the branch sampled. "prompt-K": the last K of the prompt.
+  // A kind of features.
+  struct Kind {
+    int32_t positions = 0;  // 0: the last token that the branch sampled, in place of the prompt
+    int32_t layer = 0;
+
+    // "branch" or "prompt-K", and "@L" for a layer before the last.
+    std::string name() const;
+  };
+  // In this order: the branch's of all layers, then the prompt's, layer by layer.
+  std::vector<Kind> kinds() const;
   std::vector<std::string> names() const;
-  static std::string prompt_name(int32_t positions);
 };
 
 // Drives an engine of its own. Not thread safe.

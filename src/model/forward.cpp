@@ -74,8 +74,10 @@ Forward::Forward(std::shared_ptr<const Model> model, ThreadPool& pool, size_t ma
 }
 
 void Forward::run(KvCache& cache, const std::vector<ForwardRow>& rows,
-                  std::span<const size_t> outputs, std::span<const size_t> wanted_logits) {
+                  std::span<const ForwardOutput> outputs, std::span<const size_t> wanted_logits) {
   rows_ = rows.size();
+  hidden_.resize(
+      std::max(hidden_.size(), outputs.size() * static_cast<size_t>(model_->config().width)));
   for (AdaptedLinear* linear : {&attention_in_, &attention_out_, &mlp_in_, &mlp_out_}) {
     linear->start_step(rows);
   }
@@ -83,8 +85,9 @@ void Forward::run(KvCache& cache, const std::vector<ForwardRow>& rows,
   for (int32_t layer = 0; layer < model_->config().layers; ++layer) {
     attention_block(cache, layer, rows);
     mlp_block(layer);
+    take_outputs(outputs, layer + 1);
   }
-  finish(outputs, wanted_logits);
+  run_head(wanted_logits);
 }
 
 const LayerWeights& Forward::weights(int32_t layer) const {
@@ -268,18 +271,23 @@ void Forward::shape_head(size_t head, KvCache& cache, int32_t layer,
   }
 }
 
-// The final norm and the head, for the rows that are asked for.
-void Forward::finish(std::span<const size_t> outputs, std::span<const size_t> wanted_logits) {
+// The final norm of the states that are wanted behind `layer` layers.
+void Forward::take_outputs(std::span<const ForwardOutput> outputs, int32_t layer) {
   const ModelConfig& config = model_->config();
-  const ModelWeights& weights = model_->weights();
   const auto width = static_cast<size_t>(config.width);
-  const auto vocabulary = static_cast<size_t>(config.vocabulary);
-  hidden_.resize(std::max(hidden_.size(), outputs.size() * width));
-  logits_.resize(std::max(logits_.size(), wanted_logits.size() * vocabulary));
   for (size_t i = 0; i < outputs.size(); ++i) {
-    kernels_.rms_norm(x_.data() + outputs[i] * width, weights.output_norm, config.norm_epsilon,
-                      width, hidden_.data() + i * width);
+    if (outputs[i].layer != layer) continue;
+    kernels_.rms_norm(x_.data() + outputs[i].row * width, model_->weights().output_norm,
+                      config.norm_epsilon, width, hidden_.data() + i * width);
   }
+}
+
+// The head, for the outputs that are asked for.
+void Forward::run_head(std::span<const size_t> wanted_logits) {
+  const ModelWeights& weights = model_->weights();
+  const auto width = static_cast<size_t>(model_->config().width);
+  const auto vocabulary = static_cast<size_t>(model_->config().vocabulary);
+  logits_.resize(std::max(logits_.size(), wanted_logits.size() * vocabulary));
   if (wanted_logits.empty()) return;
   head_in_.prepare(wanted_logits.size(), width, {&weights.head});
   for (size_t i = 0; i < wanted_logits.size(); ++i) {

@@ -31,6 +31,12 @@ class RotaryTable {
   std::vector<float> sines_;        // [T, D/2]
 };
 
+// A hidden state that is wanted: a row's, behind so many layers (1 to all).
+struct ForwardOutput {
+  size_t row = 0;
+  int32_t layer = 0;
+};
+
 // Owns the buffers of a step. One caller at a time.
 class Forward {
  public:
@@ -39,11 +45,11 @@ class Forward {
 
   // Runs all layers on `rows`, writing their keys and values to `cache`; the
   // blocks they write to must be theirs alone. Rows of one adapter, or of none, that
-  // stand together are done together. Then the final norm for the rows
-  // whose index is in `outputs` (ascending), and the head for those of them
-  // whose place in `outputs` is in `wanted_logits` (ascending).
-  void run(KvCache& cache, const std::vector<ForwardRow>& rows, std::span<const size_t> outputs,
-           std::span<const size_t> wanted_logits);
+  // stand together are done together. The final norm for each of `outputs`, and the head for
+  // those of them, behind the last layer, whose place in `outputs` is in `wanted_logits`
+  // (ascending).
+  void run(KvCache& cache, const std::vector<ForwardRow>& rows,
+           std::span<const ForwardOutput> outputs, std::span<const size_t> wanted_logits);
 
   // Of the last run. hidden: by place in `outputs`, [C]; logits: by place in
   // `wanted_logits`, [V].
@@ -55,7 +61,8 @@ class Forward {
   void embed(const std::vector<ForwardRow>& rows);
   void attention_block(KvCache& cache, int32_t layer, const std::vector<ForwardRow>& rows);
   void mlp_block(int32_t layer);
-  void finish(std::span<const size_t> outputs, std::span<const size_t> wanted_logits);
+  void take_outputs(std::span<const ForwardOutput> outputs, int32_t layer);
+  void run_head(std::span<const size_t> wanted_logits);
   void prepare_attention(int32_t layer);
   void prepare_mlp(int32_t layer);
   void norm_part(size_t part, const float* weight, AdaptedLinear& next);

@@ -27,6 +27,7 @@ constexpr uint64_t kMostHeadBytes = uint64_t{1} << 30;
 constexpr size_t kMostNameBytes = 100;
 constexpr size_t kMostResults = 1000;
 constexpr int32_t kMostPositions = 1024;
+constexpr int32_t kMostLayers = 1024;
 constexpr int32_t kMostCount = std::numeric_limits<int32_t>::max();
 constexpr std::string_view kBudgetMark = "{budget}";
 
@@ -69,10 +70,11 @@ Status read_prompts(const JsonFields& root, PackPrompts& prompts) {
 Status read_verification(const JsonFields& root, PackVerification& verification) {
   PITH_TRY(const auto fields, root.object("verification"));
   if (!fields) return {};
-  PITH_TRY_VOID(fields->refuse_others({"reader", "positions"}));
+  PITH_TRY_VOID(fields->refuse_others({"reader", "positions", "layer"}));
   PITH_TRY(const size_t reader, fields->choice("reader", {"base", "adapter"}, "base"));
   verification.with_adapter = reader == 1;
   PITH_TRY(verification.positions, read_count(*fields, "positions", 1, kMostPositions, 1));
+  PITH_TRY(verification.layer, read_count(*fields, "layer", 0, kMostLayers, 0));
   return {};
 }
 
@@ -250,7 +252,8 @@ std::string manifest_text(const Pack& pack, const std::string& switcher,
         {"verification", or_null(pack.prompts.verification)}}},
       {"verification",
        {{"reader", pack.verification.with_adapter ? "adapter" : "base"},
-        {"positions", pack.verification.positions}}},
+        {"positions", pack.verification.positions},
+        {"layer", pack.verification.layer}}},
       {"budgets", {{"think", pack.budgets.think}, {"direct", pack.budgets.direct}}},
       {"thresholds", {{"think", pack.think_threshold}}},
       {"results", std::move(results)}};
@@ -329,6 +332,11 @@ Status check_pack(const Pack& pack, const ModelConfig& config, std::string_view 
     PITH_TRY_VOID(check_width(pack, "switcher", pack.switcher->width(), config));
   }
   if (pack.verifier) PITH_TRY_VOID(check_width(pack, "verifier", pack.verifier->inputs, config));
+  if (pack.verification.layer > config.layers) {
+    return fail(ErrorCode::unsupported,
+                "{}/{}: 'verification.layer' is {}, and the model has {} layers",
+                printable(pack.folder, 400), kPackFile, pack.verification.layer, config.layers);
+  }
   if (pack.adapter.empty()) return {};
   PITH_TRY(const auto adapter, open_adapter(pack.adapter_path(), config));
   const auto boundary = adapter->invocation_tokens().empty() ? PackBoundary::assistant_header

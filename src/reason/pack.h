@@ -45,6 +45,7 @@ struct PackPrompts {
 struct PackVerification {
   bool with_adapter = false;
   int32_t positions = 1;  // last tokens whose hidden states are averaged
+  int32_t layer = 0;      // behind which these are taken, from 1; 0: the last
 };
 
 // Tokens that a branch may sample before it must answer.
@@ -103,7 +104,8 @@ Result<PackManifest> parse_pack(std::string_view json, const std::string& file);
 Result<Pack> open_pack(const std::string& folder);
 
 // Whether the pack is for this model. Errors: unsupported (another sha256, heads of another
-// width), those of open_adapter(), corrupt (a boundary that is not the adapter's).
+// width, a layer that the model does not have), those of open_adapter(), corrupt (a boundary that
+// is not the adapter's).
 Status check_pack(const Pack& pack, const ModelConfig& config, std::string_view base_sha256);
 
 // The tokens of the verification prompt. Errors: corrupt (fewer than the positions that are

@@ -22,7 +22,8 @@ class StateReading {
         most_(*std::max_element(reading.positions.begin(), reading.positions.end())),
         states_(branches.size()) {
     for (size_t i = 0; i < branches.size(); ++i) list_rows(branches[i], i);
-    sums_.resize(branches.size(), std::vector<double>(reading.positions.size() * width_));
+    sums_.resize(branches.size(),
+                 std::vector<double>(reading.layers.size() * reading.positions.size() * width_));
   }
 
   Status run() {
@@ -33,18 +34,19 @@ class StateReading {
       if (!status && status.error().code == ErrorCode::exhausted) return {};
       PITH_TRY_VOID(status);
       for (size_t row = 0; row < count; ++row) {
-        if (rows_[begin + row].want_hidden) add(owners_[begin + row], engine_.hidden(row));
+        if (rows_[begin + row].want_hidden) add(owners_[begin + row], row);
       }
     }
     return {};
   }
 
-  // [positions, C]
+  // [layers, positions, C]
   std::optional<std::vector<float>> means(size_t branch) const {
     if (states_[branch] != most_) return std::nullopt;
     std::vector<float> means;
     for (size_t i = 0; i < sums_[branch].size(); ++i) {
-      means.push_back(static_cast<float>(sums_[branch][i] / reading_.positions[i / width_]));
+      const size_t mean = i / width_ % reading_.positions.size();
+      means.push_back(static_cast<float>(sums_[branch][i] / reading_.positions[mean]));
     }
     return means;
   }
@@ -62,17 +64,22 @@ class StateReading {
     PITH_CHECK(scored >= 1 && scored <= rows_.size() - begin);
     for (size_t row = rows_.size() - scored; row < rows_.size(); ++row) {
       rows_[row].want_hidden = true;
+      rows_[row].hidden_layers = reading_.layers;
     }
     owners_.resize(rows_.size(), index);
   }
 
-  void add(size_t branch, std::span<const float> hidden) {
-    PITH_CHECK(hidden.size() == width_);
+  // The states of the step's row `row`.
+  void add(size_t branch, size_t row) {
     const int32_t left = most_ - states_[branch]++;  // states from this one on
-    for (size_t mean = 0; mean < reading_.positions.size(); ++mean) {
-      if (left > reading_.positions[mean]) continue;
-      double* sum = sums_[branch].data() + mean * width_;
-      for (size_t i = 0; i < width_; ++i) sum[i] += static_cast<double>(hidden[i]);
+    const size_t means = reading_.positions.size();
+    for (size_t layer = 0; layer < reading_.layers.size(); ++layer) {
+      const std::span<const float> hidden = engine_.hidden(row, layer);
+      for (size_t mean = 0; mean < means; ++mean) {
+        if (left > reading_.positions[mean]) continue;
+        double* sum = sums_[branch].data() + (layer * means + mean) * width_;
+        for (size_t i = 0; i < width_; ++i) sum[i] += static_cast<double>(hidden[i]);
+      }
     }
   }
 
@@ -82,7 +89,7 @@ class StateReading {
   int32_t most_;  // of the positions
   std::vector<Row> rows_;
   std::vector<size_t> owners_;             // branches, by row
-  std::vector<std::vector<double>> sums_;  // [branches][positions, C]
+  std::vector<std::vector<double>> sums_;  // [branches][layers, positions, C]
   std::vector<int32_t> states_;            // that are in the sums, by branch
 };
 
@@ -121,7 +128,8 @@ Result<std::vector<std::optional<std::vector<float>>>> branch_states(
 
 Result<std::vector<std::optional<double>>> score_branches(
     Engine& engine, const Verifier& verifier, std::span<const FinishedBranch> branches) {
-  const VerifierReading reading{verifier.prompt, {&verifier.positions, 1}, verifier.reader};
+  const VerifierReading reading{
+      verifier.prompt, {&verifier.positions, 1}, verifier.reader, {&verifier.layer, 1}};
   PITH_TRY(const auto states, branch_states(engine, reading, branches));
   std::vector<std::optional<double>> scores;
   for (const auto& state : states) {

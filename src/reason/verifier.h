@@ -32,6 +32,7 @@ struct Verifier {
   // prompt.size(); 1 where that is 0.
   int32_t positions = 1;
   AdapterId reader = kNoAdapter;  // that processes `prompt`
+  int32_t layer = 0;              // behind which the states are taken (Row::hidden_layers)
 
   // Tokens that scoring adds to a branch, beyond its own: those a KV cache needs room for.
   int32_t most_tokens() const { return static_cast<int32_t>(prompt.size()) + 1; }
@@ -54,10 +55,11 @@ struct VerifierReading {
   std::span<const TokenId> prompt;     // as in Verifier, borrowed
   std::span<const int32_t> positions;  // each as in Verifier, borrowed
   AdapterId reader = kNoAdapter;
+  std::span<const int32_t> layers;  // likewise
 };
 
-// For each branch what heads score: [positions.size(), C], the mean over the last states for
-// each of `positions`. As score_branches() for the rest.
+// For each branch what heads score: [layers.size(), positions.size(), C], the mean over the last
+// states for each of `positions`. As score_branches() for the rest.
 Result<std::vector<std::optional<std::vector<float>>>> branch_states(
     Engine& engine, const VerifierReading& reading, std::span<const FinishedBranch> branches);
 

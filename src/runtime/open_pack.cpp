@@ -54,8 +54,10 @@ Result<std::optional<LoadedPack>> load_pack(const OpenModel& model, const PackOp
   LoadedPack loaded;
   PITH_TRY(std::vector<TokenId> verification, verification_tokens(pack, model.tokenizer));
   if (pack.verifier) {
-    loaded.verifier =
-        Verifier{*pack.verifier, std::move(verification), pack.verification.positions};
+    loaded.verifier = Verifier{.head = *pack.verifier,
+                               .prompt = std::move(verification),
+                               .positions = pack.verification.positions,
+                               .layer = pack.verification.layer};
   }
   if (!pack.adapter.empty()) {
     PITH_TRY(loaded.adapter, load_adapter(model, AdapterOptions{pack.adapter_path(), precision}));

@@ -48,6 +48,7 @@ struct PackFlags {
   std::optional<std::string> verification;
   std::optional<bool> verified_by_adapter;
   std::optional<int32_t> positions;
+  std::optional<int32_t> layer;
   std::optional<int32_t> budget;
   std::optional<int32_t> direct_budget;
   std::optional<double> threshold;
@@ -116,6 +117,7 @@ Status set_words(const PackFlags& flags, const PackModel& model, Pack& pack) {
   }
   if (flags.verified_by_adapter) pack.verification.with_adapter = *flags.verified_by_adapter;
   if (flags.positions) pack.verification.positions = *flags.positions;
+  if (flags.layer) pack.verification.layer = *flags.layer;
   if (flags.budget) pack.budgets.think = *flags.budget;
   if (flags.direct_budget) pack.budgets.direct = *flags.direct_budget;
   if (flags.threshold) pack.think_threshold = *flags.threshold;
@@ -225,6 +227,8 @@ void add_word_flags(CLI::App& command, PackFlags& flags) {
                                        "Who reads it: base or adapter [base]");
   add_optional(command, "--positions", flags.positions, 1, 1024,
                "Last tokens of it whose hidden states are averaged [1]");
+  add_optional(command, "--layer", flags.layer, 0, 1024,
+               "Layer behind which these are taken; 0: the last [0]");
   add_optional(command, "--budget", flags.budget, 1, kMostBudget,
                fmt::format("Tokens of a branch that reasons [{}]", kDefaultBudget));
   add_optional(command, "--direct-budget", flags.direct_budget, 1, kMostBudget,

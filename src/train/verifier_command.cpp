@@ -25,6 +25,7 @@ using nlohmann::ordered_json;
 // Prompts whose hidden states are written at once: what a kill can lose.
 constexpr size_t kPartPrompts = 16;
 constexpr int32_t kMostVerifierPositions = 1024;
+constexpr int32_t kMostLayers = 1024;
 
 enum class PromptReader { of_pack, base, adapter };
 
@@ -34,6 +35,7 @@ struct VerifierFlags {
   bool own_verification = false;  // the user gave one, perhaps an empty one
   PromptReader reader = PromptReader::of_pack;
   std::vector<int32_t> positions = {1, 4, 16};
+  std::vector<int32_t> layers = {0};
   VerifierTraining training;
 };
 
@@ -58,6 +60,14 @@ Result<VerificationPrompt> verification_prompt(const VerifierFlags& flags, const
                               : flags.reader == PromptReader::adapter;
   if (features.with_adapter && pack.adapter.empty()) {
     return fail(ErrorCode::usage, "the pack has no adapter that could read the prompt");
+  }
+  features.layers = flags.layers;
+  std::sort(features.layers.begin(), features.layers.end());
+  features.layers.erase(std::unique(features.layers.begin(), features.layers.end()),
+                        features.layers.end());
+  if (const int32_t all = setup.model.model->config().layers; features.layers.back() > all) {
+    return fail(ErrorCode::usage, "--layers: {} is more than the model's {}",
+                features.layers.back(), all);
   }
   const auto most = static_cast<int32_t>(features.prompt.size());
   if (most == 0) return prompt;
@@ -114,12 +124,12 @@ Result<Features> read_features(const VerifierFlags& flags, const HeadSetup& setu
 }
 
 void put_head(const TrainedVerifier& trained, const VerificationPrompt& prompt, Pack& pack) {
-  const bool prompted = trained.features != VerifierFeatures{}.names().front();
-  pack.prompts.verification = prompted ? prompt.text : "";
-  pack.verification = {};
-  for (const int32_t positions : prompt.features.positions) {
-    if (trained.features != VerifierFeatures::prompt_name(positions)) continue;
-    pack.verification = {prompt.features.with_adapter, positions};
+  for (const VerifierFeatures::Kind& kind : prompt.features.kinds()) {
+    if (trained.features != kind.name()) continue;
+    const bool prompted = kind.positions > 0;
+    pack.prompts.verification = prompted ? prompt.text : "";
+    pack.verification = {prompted && prompt.features.with_adapter, std::max(kind.positions, 1),
+                         kind.layer};
   }
   // Measured with another head.
   std::erase_if(pack.results, [](const PackResult& result) {
@@ -151,6 +161,7 @@ Status train_head(VerifierFlags& flags) {
   settings["verification"] = prompt.text;
   settings["reader"] = prompt.features.with_adapter ? "adapter" : "base";
   settings["positions"] = prompt.features.positions;
+  settings["layers"] = prompt.features.layers;
   settings["data"] = fmt::format("{:016x}", fingerprint(set));
   PITH_TRY(const Features features, read_features(flags, setup, prompt.features, set, settings));
 
@@ -200,6 +211,8 @@ void add_verifier(CLI::App& app, cli::Context& context) {
                                 "Who reads it: base, adapter, or as the pack says [pack]");
   cli::add_numbers<int32_t>(*command, "--positions", flags->positions, 1, kMostVerifierPositions,
                             "Heads on the mean over so many of its last tokens are tried");
+  cli::add_numbers<int32_t>(*command, "--layers", flags->layers, 0, kMostLayers,
+                            "Heads on states behind these layers are tried; 0: the last");
   cli::add_choice<SampleWeights>(
       *command, "--weights", flags->training.weights,
       {{"classes", SampleWeights::classes},

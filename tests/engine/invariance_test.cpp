@@ -115,6 +115,49 @@ TEST_P(Invariance, HiddenStatesToo) {
   EXPECT_EQ(run(true), run(false));
 }
 
+// A tiny model's tensors follow from their names, so that one of fewer layers is its beginning.
+TEST_P(Invariance, StatesBehindALayerAreThoseOfAModelThatEndsThere) {
+  const auto tokens = some_tokens(40, 6);
+  auto engine = make_engine(spec(), 2, options());
+  const auto all = static_cast<int32_t>(spec().layers);
+  const std::vector<int32_t> layers = {all, 0, 1};
+  std::vector<Row> rows;
+  const SequenceId sequence = engine->create_sequence();
+  for (const TokenId token : tokens) rows.push_back({token, sequence, false, true});
+  rows[7].hidden_layers = layers;
+  rows[39].hidden_layers = layers;
+  rows[39].want_logits = true;
+  must(engine->step(rows));
+  const auto copy = [](std::span<const float> state) {
+    return std::vector<float>(state.begin(), state.end());
+  };
+  for (size_t place = 0; place < layers.size(); ++place) {
+    TinySpec shorter = spec();
+    if (layers[place] == 1) shorter.layers = 1;
+    auto other = make_engine(shorter, 1, options());
+    const SequenceId same = other->create_sequence();
+    std::vector<Row> plain;
+    for (const TokenId token : tokens) plain.push_back({token, same, false, true});
+    plain[39].want_logits = true;
+    must(other->step(plain));
+    for (const size_t row : {size_t{7}, size_t{39}}) {
+      EXPECT_EQ(copy(engine->hidden(row, place)), copy(other->hidden(row))) << layers[place];
+    }
+    if (layers[place] == 0) {
+      EXPECT_EQ(copy_logits(*engine, 39), copy_logits(*other, 39));
+      EXPECT_EQ(copy(engine->hidden(8)), copy(other->hidden(8)));
+    }
+  }
+  const std::vector<int32_t> none = {all + 1};
+  rows.resize(1);
+  rows[0].hidden_layers = none;
+  const Status status = engine->step(rows);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::usage);
+  EXPECT_NE(status.error().message.find("there is no layer"), std::string::npos)
+      << status.error().message;
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, Invariance,
                          ::testing::Values(InvarianceCase{"qwen2", DType::f32, KvType::f16},
                                            InvarianceCase{"qwen2", DType::f32, KvType::int16},

@@ -95,16 +95,22 @@ TEST_F(FeatureReading, ScoresFromThemAreThoseOfTheVerifier) {
   const LinearHead head = random_head(64, 1, 3);
   for (const bool with_adapter : {false, true}) {
     wanted.with_adapter = with_adapter;
+    wanted.layers = {0, 2};
     const std::vector<Feature> kinds = read(prompts);
-    ASSERT_EQ(kinds.size(), 4u);
-    EXPECT_EQ(kinds[2].name, "prompt-4");
+    const std::vector<VerifierFeatures::Kind> meant = wanted.kinds();
+    ASSERT_EQ(kinds.size(), 8u);
+    EXPECT_EQ(kinds[1].name, "branch@2");
+    EXPECT_EQ(kinds[3].name, "prompt-4");
+    EXPECT_EQ(kinds[7].name, "prompt-9@2");
     size_t row = 0;
     for (const SampledPrompt& prompt : prompts) {
       for (const HeadSample& sample : prompt.samples) {
         for (size_t kind = 0; kind < kinds.size(); ++kind) {
-          Verifier verifier{head, {}, 1, with_adapter ? writer : kNoAdapter};
-          if (kind > 0) verifier.prompt = wanted.prompt;
-          if (kind > 0) verifier.positions = wanted.positions[kind - 1];
+          Verifier verifier{head, {}, 1, with_adapter ? writer : kNoAdapter, meant[kind].layer};
+          if (meant[kind].positions > 0) {
+            verifier.prompt = wanted.prompt;
+            verifier.positions = meant[kind].positions;
+          }
           const auto state = std::span(kinds[kind].values).subspan(row * 64, 64);
           EXPECT_EQ(sigmoid(head.apply(state)[0]), score(prompt, sample, verifier, writer))
               << kinds[kind].name << ", row " << row;

@@ -83,15 +83,15 @@ class Pack(HeadsTest):
         self.assertEqual(manifest["adapter"], "adapter.gguf")
         out = self.make_pack("--store", "as-is", "--adapter", self.folder / "random/adapter", "--threshold", 0.25,
                              "--verifier", self.folder / "random/verifier.safetensors",
-                             "--verification", "Is this right?", "--positions", 2)  # fmt: skip
+                             "--verification", "Is this right?", "--positions", 2, "--layer", 1)  # fmt: skip
         self.assertRegex(out, r"adapter \(.* KiB\), verifier; .* KiB in all\n$")
         manifest = self.manifest()
         self.assertEqual((manifest["adapter"], manifest["thresholds"]), ("adapter", {"think": 0.25}))
-        self.assertEqual(manifest["verification"], {"reader": "base", "positions": 2})
+        self.assertEqual(manifest["verification"], {"reader": "base", "positions": 2, "layer": 1})
         self.assertEqual(sorted(p.name for p in self.pack.iterdir()), ["adapter", "pack.json", "verifier.safetensors"])
         shown = self.pith("show", self.pack)
         self.assert_ok(shown)
-        self.assertIn("reads 14 bytes of prompt with the base model", shown.out)
+        self.assertIn("reads 14 bytes of prompt with the base model, behind layer 1", shown.out)
         self.make_pack("--verifier", "none", "--adapter", "none")
         self.assertEqual([p.name for p in self.pack.iterdir()], ["pack.json"])
 
@@ -119,7 +119,7 @@ class Pack(HeadsTest):
 class Verifier(HeadsTest):
     def test_from_samples_to_votes(self):
         data = self.sample()
-        process = self.pith(*self.verifier(data, "run", "--precision", "f32"))
+        process = self.pith(*self.verifier(data, "run", "--precision", "f32", "--layers", "0,2"))
         self.assert_ok(process)
         self.assertRegex(process.out, r"120 samples with an answer, 60 right, of 40 questions\n")
         self.assertIn("votes of 3: majority", process.out)
@@ -128,6 +128,8 @@ class Verifier(HeadsTest):
         self.assertEqual(figures, json.loads((self.pack / "verifier.json").read_text()))
         manifest = self.manifest()
         self.assertIn("verifier", manifest["calibration"])
+        layer = figures["features"].partition("@")[2]
+        self.assertEqual(manifest["verification"]["layer"], int(layer or 0))
 
         # What the pack says of the same samples is the head of their hidden states.
         report = self.folder / "report.json"
@@ -175,6 +177,7 @@ class Verifier(HeadsTest):
         self.assert_fails(self.pith("train", "verifier", "--pack", "x", "--out", "y"), 2, "--data")
         self.assert_fails(self.pith("train", "verifier", "--pack", "x", "--data", "y"), 2, "--out")
         self.assert_fails(self.pith(*self.verifier(self.questions, "run")), 1, "line 1", "prompt_ids")
+        self.assert_fails(self.pith(*self.verifier(self.questions, "run", "--layers", 4)), 2, "--layers", "3")
         data = self.sample(right=lambda question, sample: True)
         self.assert_fails(self.pith(*self.verifier(data, "run")), 2, "right and wrong ones are needed")
         data = self.sample("off")

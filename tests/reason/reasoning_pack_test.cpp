@@ -76,6 +76,8 @@ TEST(PackManifest, EachFlawIsNamed) {
             "f: 'verification.reader' is 'adapter', and the pack has none");
   EXPECT_EQ(flaw({{"verification", {{"positions", -1}}}}),
             "f: 'verification.positions' is not a whole number from 1 to 1024");
+  EXPECT_EQ(flaw({{"verification", {{"layer", -1}}}}),
+            "f: 'verification.layer' is not a whole number from 0 to 1024");
   EXPECT_EQ(flaw({{"results", 1}}), "f: 'results' is not a list");
   EXPECT_EQ(flaw({{"results", {1}}}), "f: 'results' holds what is not an object");
   EXPECT_EQ(flaw({{"results",
@@ -246,6 +248,10 @@ TEST_F(PackFolder, OtherModelsAreRefused) {
   EXPECT_EQ(shown(message(check_pack(pack, config, std::string(64, 'b')))),
             "P: the pack is for tiny with the sha256 aaaaaaaaaaaa..., this model has "
             "bbbbbbbbbbbb...");
+  pack.verification.layer = config.layers + 1;
+  EXPECT_EQ(shown(message(check_pack(pack, config, sha256))),
+            "P/pack.json: 'verification.layer' is 4, and the model has 3 layers");
+  pack.verification.layer = config.layers;
   pack.boundary = PackBoundary::invocation_tokens;
   EXPECT_EQ(shown(message(check_pack(pack, config, sha256))),
             "P/pack.json: 'boundary' is 'invocation-tokens', and the adapter is made for "
