@@ -160,6 +160,7 @@ Status FeatureReader::read_group(std::span<const SampledPrompt> prompts,
 }
 
 Result<std::vector<Feature>> FeatureReader::prompt_features(std::span<const EncodedPrompt> prompts,
+                                                            int32_t layer,
                                                             FunctionRef<bool()> cancelled) {
   Feature pooled{"pooled", {}};
   for (size_t begin = 0; begin < prompts.size();) {
@@ -180,7 +181,8 @@ Result<std::vector<Feature>> FeatureReader::prompt_features(std::span<const Enco
       sequences.emplace_back(*engine_);
       poolers.emplace_back(width());
       for (size_t i = 0; i < use.from; ++i) {
-        rows.push_back({prompt.ids[i], sequences.back().id(), false, true, kNoAdapter});
+        rows.push_back(
+            {prompt.ids[i], sequences.back().id(), false, true, kNoAdapter, {&layer, 1}});
         owners.push_back(poolers.size() - 1);
       }
     }

@@ -67,10 +67,11 @@ class FeatureReader {
                                                  const VerifierFeatures& features,
                                                  FunctionRef<bool()> cancelled);
 
-  // One row for each prompt, kind "pooled": what a switcher is asked of. Errors: likewise;
-  // usage (a prompt that has nothing before the place where the adapter is switched on).
+  // One row for each prompt, kind "pooled": what a switcher that reads behind `layer` is asked
+  // of. Errors: likewise; usage (a prompt that has nothing before the place where the adapter is
+  // switched on).
   Result<std::vector<Feature>> prompt_features(std::span<const EncodedPrompt> prompts,
-                                               FunctionRef<bool()> cancelled);
+                                               int32_t layer, FunctionRef<bool()> cancelled);
 
  private:
   explicit FeatureReader(const FeatureModel& model) : tokenizer_(model.tokenizer) {}

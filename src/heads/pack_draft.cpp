@@ -200,6 +200,7 @@ Status PackDraft::set_switcher(std::optional<Switcher> switcher, HeadPrecision p
   PITH_TRY_VOID(write_switcher(*switcher, path, precision));
   PITH_TRY(const SafetensorsFile file, SafetensorsFile::open(path));
   PITH_TRY(pack_.switcher, read_switcher(file));
+  pack_.switcher->layer = switcher->layer;
   return {};
 }
 

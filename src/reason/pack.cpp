@@ -78,6 +78,14 @@ Status read_verification(const JsonFields& root, PackVerification& verification)
   return {};
 }
 
+Status read_switching(const JsonFields& root, int32_t& layer) {
+  PITH_TRY(const auto fields, root.object("switching"));
+  if (!fields) return {};
+  PITH_TRY_VOID(fields->refuse_others({"layer"}));
+  PITH_TRY(layer, read_count(*fields, "layer", 0, kMostLayers, 0));
+  return {};
+}
+
 Status read_budgets(const JsonFields& root, PackBudgets& budgets) {
   PITH_TRY(const auto fields, root.object("budgets"));
   if (!fields) return {};
@@ -195,6 +203,7 @@ Status read_heads(PackManifest& manifest) {
   if (!manifest.switcher_file.empty()) {
     PITH_TRY(const SafetensorsFile file, open_head(pack, manifest.switcher_file, "switcher"));
     PITH_TRY(pack.switcher, read_switcher(file));
+    pack.switcher->layer = manifest.switcher_layer;
   }
   if (!manifest.verifier_file.empty()) {
     PITH_TRY(const SafetensorsFile file, open_head(pack, manifest.verifier_file, "verifier"));
@@ -213,6 +222,13 @@ Status check_width(const Pack& pack, std::string_view head, size_t width,
   if (width == static_cast<size_t>(config.width)) return {};
   return fail(ErrorCode::unsupported, "{}: its {} is for a model of width {}, this one has {}",
               printable(pack.folder, 400), head, width, config.width);
+}
+
+Status check_layer(const Pack& pack, std::string_view key, int32_t layer,
+                   const ModelConfig& config) {
+  if (layer <= config.layers) return {};
+  return fail(ErrorCode::unsupported, "{}/{}: '{}' is {}, and the model has {} layers",
+              printable(pack.folder, 400), kPackFile, key, layer, config.layers);
 }
 
 using OrderedJson = nlohmann::ordered_json;
@@ -250,6 +266,7 @@ std::string manifest_text(const Pack& pack, const std::string& switcher,
       {"prompts",
        {{"system", pack.prompts.system ? OrderedJson(*pack.prompts.system) : OrderedJson()},
         {"verification", or_null(pack.prompts.verification)}}},
+      {"switching", {{"layer", pack.switcher ? pack.switcher->layer : 0}}},
       {"verification",
        {{"reader", pack.verification.with_adapter ? "adapter" : "base"},
         {"positions", pack.verification.positions},
@@ -278,8 +295,8 @@ Result<PackManifest> parse_pack(std::string_view json, const std::string& file) 
                 printable(file, 400), format, kFormat);
   }
   PITH_TRY_VOID(root.refuse_others({"format", "name", "base", "adapter", "switcher", "verifier",
-                                    "boundary", "prompts", "verification", "budgets", "thresholds",
-                                    "results", "calibration"}));
+                                    "boundary", "prompts", "switching", "verification", "budgets",
+                                    "thresholds", "results", "calibration"}));
   PackManifest manifest;
   Pack& pack = manifest.pack;
   PITH_TRY(pack.name, root.text("name", kMostNameBytes));
@@ -294,6 +311,7 @@ Result<PackManifest> parse_pack(std::string_view json, const std::string& file) 
            root.choice("boundary", {"assistant-header", "invocation-tokens"}, "assistant-header"));
   pack.boundary = static_cast<PackBoundary>(boundary);
   PITH_TRY_VOID(read_prompts(root, pack.prompts));
+  PITH_TRY_VOID(read_switching(root, manifest.switcher_layer));
   PITH_TRY_VOID(read_verification(root, pack.verification));
   PITH_TRY_VOID(read_budgets(root, pack.budgets));
   PITH_TRY_VOID(read_thresholds(root, pack.think_threshold));
@@ -330,13 +348,10 @@ Status check_pack(const Pack& pack, const ModelConfig& config, std::string_view 
   }
   if (pack.switcher) {
     PITH_TRY_VOID(check_width(pack, "switcher", pack.switcher->width(), config));
+    PITH_TRY_VOID(check_layer(pack, "switching.layer", pack.switcher->layer, config));
   }
   if (pack.verifier) PITH_TRY_VOID(check_width(pack, "verifier", pack.verifier->inputs, config));
-  if (pack.verification.layer > config.layers) {
-    return fail(ErrorCode::unsupported,
-                "{}/{}: 'verification.layer' is {}, and the model has {} layers",
-                printable(pack.folder, 400), kPackFile, pack.verification.layer, config.layers);
-  }
+  PITH_TRY_VOID(check_layer(pack, "verification.layer", pack.verification.layer, config));
   if (pack.adapter.empty()) return {};
   PITH_TRY(const auto adapter, open_adapter(pack.adapter_path(), config));
   const auto boundary = adapter->invocation_tokens().empty() ? PackBoundary::assistant_header

@@ -94,6 +94,7 @@ struct Pack {
 struct PackManifest {
   Pack pack;
   std::string switcher_file;  // empty: none
+  int32_t switcher_layer = 0;
   std::string verifier_file;
 };
 Result<PackManifest> parse_pack(std::string_view json, const std::string& file);

@@ -37,7 +37,9 @@ void PromptReading::list(size_t count, std::vector<Row>& rows) {
                     .sequence = sequence_.id(),
                     .want_logits = !pooler_ && position + 1 == all.size(),
                     .want_hidden = pooler_.has_value(),
-                    .adapter = use.at(position)});
+                    .adapter = use.at(position),
+                    .hidden_layers = pooler_ ? std::span(&options_.switcher->layer, 1)
+                                             : std::span<const int32_t>()});
   }
 }
 

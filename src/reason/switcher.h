@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,6 +45,7 @@ class PromptPooler {
 struct Switcher {
   LinearHead hidden;
   LinearHead output;
+  int32_t layer = 0;  // behind which states are pooled (Row::hidden_layers); not in its file
 
   size_t width() const { return hidden.inputs; }  // C
   // That reasoning is needed; `pooled` is [C] (CHECKed).

@@ -20,6 +20,8 @@
 
 namespace pith::train {
 
+inline constexpr int32_t kMostLayers = 1024;
+
 struct HeadFlags {
   cli::RunOptions run;
   AdapterPrecision adapter_precision = AdapterPrecision::int8;

@@ -31,6 +31,7 @@ struct SwitcherFlags {
   std::vector<std::string> off_data;
   std::vector<std::string> direct;
   double margin = 0.1;
+  int32_t layer = 0;
   SwitcherTraining training;
 };
 
@@ -142,7 +143,7 @@ Result<Features> read_features(const SwitcherFlags& flags, const HeadSetup& setu
         const std::span<const EncodedPrompt> all = data.prompts;
         const size_t begin = part * kPooledPartPrompts;
         return reader->prompt_features(
-            all.subspan(begin, std::min(kPooledPartPrompts, all.size() - begin)),
+            all.subspan(begin, std::min(kPooledPartPrompts, all.size() - begin)), flags.layer,
             [&] { return !progress(done_tokens[now], done_tokens.back()); });
       },
       [&](size_t done) {
@@ -162,7 +163,12 @@ Status train_head(SwitcherFlags& flags) {
   PITH_TRY_VOID(add_sampled(flags, setup, data));
   PITH_TRY_VOID(add_direct(flags, setup, data));
 
+  if (const int32_t all = setup.model.model->config().layers; flags.layer > all) {
+    return fail(ErrorCode::usage, "--layer: {} is more than the model's {}", flags.layer, all);
+  }
+
   ordered_json settings = setup.settings;
+  settings["layer"] = flags.layer;
   settings["data"] = fmt::format("{:016x}", fingerprint_of(data));
   PITH_TRY(const Features features, read_features(flags, setup, data, settings));
 
@@ -175,6 +181,7 @@ Status train_head(SwitcherFlags& flags) {
              train_switcher({features.of("pooled"), features.width}, data.examples, training,
                             [&](double done, double total) { return progress(done, total); }));
   }
+  trained.switcher.layer = flags.layer;
   settings["labels"] = flags.off_data.empty() ? "by source" : "by need";
   settings["margin"] = flags.margin;
   settings["hidden"] = training.hidden;
@@ -210,6 +217,8 @@ void add_switcher(CLI::App& app, cli::Context& context) {
   add_files(*command, "--direct", flags->direct,
             "Questions that need no reasoning, one JSON object with \"question\" a line");
   SwitcherTraining& training = flags->training;
+  cli::add_number(*command, "--layer", flags->layer, 0, kMostLayers,
+                  "Layer behind which hidden states are read; 0: the last");
   cli::add_number(*command, "--margin", flags->margin, 0.0, 1.0,
                   "How much more often reasoning must be right to be needed");
   cli::add_number(

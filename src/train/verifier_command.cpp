@@ -25,7 +25,6 @@ using nlohmann::ordered_json;
 // Prompts whose hidden states are written at once: what a kill can lose.
 constexpr size_t kPartPrompts = 16;
 constexpr int32_t kMostVerifierPositions = 1024;
-constexpr int32_t kMostLayers = 1024;
 
 enum class PromptReader { of_pack, base, adapter };
 

@@ -140,13 +140,14 @@ TEST_F(FeatureReading, PooledStatesAreThoseOfTheSwitcher) {
   std::vector<EncodedPrompt> encoded;
   for (const SampledPrompt& prompt : prompts) encoded.push_back(prompt.prompt);
   FeatureReader reader = FeatureReader::create(model(), 0).value();
-  const std::vector<Feature> kinds = reader.prompt_features(encoded, never).value();
+  constexpr int32_t kLayer = 2;
+  const std::vector<Feature> kinds = reader.prompt_features(encoded, kLayer, never).value();
   ASSERT_EQ(kinds[0].values.size(), 3 * 64u);
   for (size_t i = 0; i < encoded.size(); ++i) {
     const SequenceId sequence = tiny.engine->create_sequence();
     PromptPooler pooler(64);
     for (size_t t = 0; t < encoded[i].boundary; ++t) {
-      const Row row{encoded[i].ids[t], sequence, false, true, kNoAdapter};
+      const Row row{encoded[i].ids[t], sequence, false, true, kNoAdapter, {&kLayer, 1}};
       must(tiny.engine->step({&row, 1}));
       pooler.push(tiny.engine->hidden(0));
     }

@@ -193,7 +193,7 @@ class Switcher(HeadsTest):
     def test_by_need(self):
         on = self.sample("on", right=lambda question, sample: question % 3 > 0)
         off = self.sample("off", right=lambda question, sample: question % 3 == 2)
-        process = self.pith(*self.switcher("--data", on, "--data-off", off))
+        process = self.pith(*self.switcher("--data", on, "--data-off", off, "--layer", 2))
         self.assert_ok(process)
         self.assertIn("40 questions, 13 need reasoning", process.out)
         figures = json.loads((self.pack / "switcher.json").read_text())
@@ -201,6 +201,7 @@ class Switcher(HeadsTest):
         self.assertIn("by a coin", (self.folder / "run/report.html").read_text())
         manifest = self.manifest()
         self.assertEqual(manifest["thresholds"]["think"], figures["threshold"])
+        self.assertEqual(manifest["switching"], {"layer": 2})
         process = self.pith("ask", "-m", self.model, "--pack", self.pack, "--json", "-n", 1, "What is 3 + 3?")
         self.assert_ok(process)
         self.assertTrue(0 < json.loads(process.out)["think_probability"] < 1)
@@ -215,6 +216,9 @@ class Switcher(HeadsTest):
     def test_bad_usage(self):
         on = self.sample("on")
         self.assert_fails(self.pith(*self.switcher("--data", on)), 2, "--data-off", "--direct")
+        self.assert_fails(
+            self.pith(*self.switcher("--data", on, "--direct", self.questions, "--layer", 4)), 2, "--layer", "3"
+        )
         other = shutil.copy(on, self.folder / "copy.jsonl")
         self.assert_fails(self.pith(*self.switcher("--data", on, "--data-off", other)), 2, "--think off")
         self.assert_fails(self.pith(*self.switcher("--data", on, "--direct", self.model)), 1, "tiny.gguf")

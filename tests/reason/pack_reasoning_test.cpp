@@ -2,6 +2,8 @@
 // what the verifier sees.
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "reason/self_consistency.h"
 #include "reason/tiny_reasoner.h"
 #include "support/tiny_pack.h"
@@ -87,17 +89,27 @@ TEST_F(PackReasoning, TheSwitcherDecidesAsItWouldBeTold) {
 }
 
 TEST_F(PackReasoning, TheSwitcherReadsThePromptUpToTheBoundary) {
-  open_route(0.5);
-  const auto result = run();
-  ASSERT_TRUE(result);
+  const std::array<int32_t, 2> layers = {0, 1};
   // The hidden states of the base model, read in one step.
   const SequenceId sequence = reasoner.engine->create_sequence();
   std::vector<Row> rows;
-  for (size_t i = 0; i < kBoundary; ++i) rows.push_back({prompt[i], sequence, false, true});
+  for (size_t i = 0; i < kBoundary; ++i) {
+    rows.push_back({prompt[i], sequence, false, true, kNoAdapter, layers});
+  }
   testing::must(reasoner.engine->step(rows));
-  PromptPooler pooler(switcher.width());
-  for (size_t i = 0; i < kBoundary; ++i) pooler.push(reasoner.engine->hidden(i));
-  EXPECT_EQ(*result->route.probability, switcher.probability(pooler.pooled()));
+  std::array<std::vector<float>, 2> pooled;
+  for (size_t place = 0; place < layers.size(); ++place) {
+    PromptPooler pooler(switcher.width());
+    for (size_t i = 0; i < kBoundary; ++i) pooler.push(reasoner.engine->hidden(i, place));
+    pooled[place] = pooler.pooled();
+  }
+  for (size_t place = 0; place < layers.size(); ++place) {
+    switcher.layer = layers[place];
+    open_route(0.5);
+    const auto result = run();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(*result->route.probability, switcher.probability(pooled[place]));
+  }
 }
 
 TEST_F(PackReasoning, WithoutASwitcherItThinks) {

@@ -78,6 +78,8 @@ TEST(PackManifest, EachFlawIsNamed) {
             "f: 'verification.positions' is not a whole number from 1 to 1024");
   EXPECT_EQ(flaw({{"verification", {{"layer", -1}}}}),
             "f: 'verification.layer' is not a whole number from 0 to 1024");
+  EXPECT_EQ(flaw({{"switching", {{"depth", 1}}}}),
+            "f: 'switching.depth' is a key that this pith does not know");
   EXPECT_EQ(flaw({{"results", 1}}), "f: 'results' is not a list");
   EXPECT_EQ(flaw({{"results", {1}}}), "f: 'results' holds what is not an object");
   EXPECT_EQ(flaw({{"results",
@@ -145,13 +147,17 @@ class PackFolder : public ::testing::Test {
 
 TEST_F(PackFolder, IsReadAsWritten) {
   for (const auto precision : {HeadPrecision::f32, HeadPrecision::f16, HeadPrecision::int8}) {
-    const Pack written = random_pack(path(), kWidth);
+    Pack written = random_pack(path(), kWidth);
+    written.switcher->layer = 2;
+    written.verification.layer = 1;
     ASSERT_TRUE(write_pack(written, precision));
     const Pack read = open_pack(path()).value();
     EXPECT_EQ(read.name, written.name);
     EXPECT_EQ(read.base.sha256, written.base.sha256);
     EXPECT_EQ(read.prompts.system, written.prompts.system);
     EXPECT_EQ(read.prompts.verification, written.prompts.verification);
+    EXPECT_EQ(read.switcher->layer, 2);
+    EXPECT_EQ(read.verification.layer, 1);
     ASSERT_EQ(read.results.size(), 1u);
     EXPECT_EQ(read.results[0].accuracy, 0.75);
     EXPECT_EQ(read.results[0].mean_tokens, 312.5);
@@ -248,6 +254,10 @@ TEST_F(PackFolder, OtherModelsAreRefused) {
   EXPECT_EQ(shown(message(check_pack(pack, config, std::string(64, 'b')))),
             "P: the pack is for tiny with the sha256 aaaaaaaaaaaa..., this model has "
             "bbbbbbbbbbbb...");
+  pack.switcher->layer = config.layers + 1;
+  EXPECT_EQ(shown(message(check_pack(pack, config, sha256))),
+            "P/pack.json: 'switching.layer' is 4, and the model has 3 layers");
+  pack.switcher->layer = config.layers;
   pack.verification.layer = config.layers + 1;
   EXPECT_EQ(shown(message(check_pack(pack, config, sha256))),
             "P/pack.json: 'verification.layer' is 4, and the model has 3 layers");
