@@ -58,7 +58,7 @@ def check_vote(client, model):
 
 
 def check_completion(client, model):
-    answer = client.completions.create(model=model, prompt="2 + 2 =", max_tokens=4, logprobs=2)
+    answer = client.completions.create(model=model, prompt="2 + 2 =", max_tokens=4, logprobs=2, seed=1)
     check(answer.choices[0].logprobs.tokens, "log-probabilities of completions")
     stream = client.completions.create(model=model, prompt="2 + 2 =", max_tokens=4, stream=True)
     check(any(chunk.choices[0].finish_reason for chunk in stream), "a completion does not end")
@@ -68,7 +68,8 @@ def check_responses(client, model):
     first = client.responses.create(
         model=model, input="My name is Ada.", instructions="Be short.", max_output_tokens=16
     )
-    check(first.output_text, "a response without text")
+    # A text may be empty: the first token can end the turn.
+    check(first.usage.output_tokens > 0, "a response without tokens")
     check(client.responses.retrieve(first.id).output_text == first.output_text, "not stored")
     text, last = "", None
     for event in client.responses.create(
