@@ -227,14 +227,16 @@ class GrpoTraining : public Training {
     std::vector<float> all;
     const auto parts = split_examples(batch.examples, batch.part(0, 1), options_.most_rows);
     for (size_t i = 0; i < parts.size(); ++i) {
-      const ExamplePass examples(twin_, batch.examples, parts[i]);
-      const auto tokens = static_cast<size_t>(examples.targets().numel());
-      all.resize(all.size() + tokens);  // zeros, which others' are added to
+      const size_t begin = all.size();
+      for (const size_t example : parts[i]) {
+        all.resize(all.size() + batch.old[example].size());  // zeros, which others' are added to
+      }
       if (!ranks_.owns(i)) continue;
-      const at::Tensor own =
-          examples.log_probabilities(pass, temperature()).to(at::kFloat).contiguous();
-      const float* values = own.const_data_ptr<float>();
-      std::copy(values, values + tokens, all.end() - static_cast<std::ptrdiff_t>(tokens));
+      const at::Tensor own = ExamplePass(twin_, batch.examples, parts[i])
+                                 .log_probabilities(pass, temperature())
+                                 .to(at::kFloat)
+                                 .contiguous();
+      std::copy_n(own.const_data_ptr<float>(), all.size() - begin, all.data() + begin);
     }
     PITH_TRY_VOID(ranks_.sum(all, {}));
     const float* next = all.data();
