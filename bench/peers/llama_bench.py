@@ -51,7 +51,9 @@ class Bench:
     def __init__(self, arguments):
         self.arguments = arguments
         self.branches = [int(n) for n in arguments.branches.split(",")]
+        start = time.perf_counter()
         self.model, self.context = load(arguments, max(self.branches))
+        self.load_s = time.perf_counter() - start
         vocabulary = llama_cpp.llama_model_get_vocab(self.model)
         self.vocabulary = llama_cpp.llama_vocab_n_tokens(vocabulary)
         self.memory = llama_cpp.llama_get_memory(self.context)
@@ -133,8 +135,10 @@ def main():
         pass
 
     llama_cpp.llama_log_set(silent, None)
-    rows = Bench(parse_arguments()).run()
-    print(json.dumps({"version": f"llama-cpp-python {llama_cpp.__version__}", "rows": rows}))
+    bench = Bench(parse_arguments())
+    rows = bench.run()
+    version = f"llama-cpp-python {llama_cpp.__version__}"
+    print(json.dumps({"version": version, "load_s": bench.load_s, "rows": rows}))
 
 
 if __name__ == "__main__":

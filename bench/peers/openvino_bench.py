@@ -96,9 +96,12 @@ class Bench:
 
 
 def main():
-    rows = Bench(parse_arguments()).run()
+    arguments = parse_arguments()
+    start = time.perf_counter()
+    bench = Bench(arguments)
+    load_s = time.perf_counter() - start
     version = f"OpenVINO GenAI {openvino_genai.__version__}"
-    print(json.dumps({"version": version, "rows": rows}))
+    print(json.dumps({"version": version, "load_s": load_s, "rows": bench.run()}))
 
 
 if __name__ == "__main__":

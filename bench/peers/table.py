@@ -96,12 +96,18 @@ class Report:
             "engines": engines,
         }
 
+    def loads(self):
+        """Seconds from the model's file to an engine that is ready, of those that tell."""
+        runs = self.figures["runs"].items()
+        return {e: statistics.median(r["load_s"] for r in of) for e, of in runs if "load_s" in of[0]}
+
     def json(self):
         keys = ("prompt", "generate", "threads", "rounds")
         return {
             "model": self.name,
             **{key: self.options[key] for key in keys},
             "limits": self.limits,
+            "load_s": self.loads(),
             "rows": self.rows,
             "runs": self.figures["runs"],
             "limits_by_round": self.figures["limits"],
@@ -112,12 +118,14 @@ class Report:
         versions = [run[0].get("version") for run in self.figures["runs"].values()]
         limits = [f"{name} {rate:.1f} {UNITS[name]}" for name, rate in self.limits.items()]
         options = self.options
+        loads = [f"{engine} {seconds:.2f}" for engine, seconds in self.loads().items()]
         lines = [
             f"{self.name}: prompt of {options['prompt']}, {options['generate']} tokens a branch, "
             f"{options['threads']} threads, medians of {options['rounds']} alternating runs",
             f"{machine['cpu']}, {machine['isa']}; "
             + ", ".join(dict.fromkeys(filter(None, versions))),
             "this machine at most: " + ", ".join(limits),
+            "seconds to load the file: " + ", ".join(loads),
             "",
         ]
         return "\n".join(lines + self.table()) + "\n"

@@ -175,12 +175,13 @@ Result<std::shared_ptr<const Adapter>> make_adapter(const OpenModel& model,
   return Adapter::load(*source, config, options.adapter.precision, *model.pool);
 }
 
-void print_json(const BenchOptions& options, int threads, size_t adapter_rank,
+void print_json(const BenchOptions& options, int threads, double load_s, size_t adapter_rank,
                 const std::vector<BenchRow>& rows) {
   nlohmann::ordered_json json = {
       {"machine",
        {{"cpu", machine_name()}, {"isa", isa_name(*chosen_isa())}, {"threads", threads}}},
       {"model", options.run.model.model},
+      {"load_s", load_s},
       {"rows", nlohmann::ordered_json::array()}};
   for (const BenchRow& row : rows) {
     json["rows"].push_back({{"test", row.test},
@@ -215,6 +216,7 @@ Status check_context(const Model& model, const BenchOptions& options) {
 }
 
 Result<int> bench(const BenchOptions& options) {
+  const Clock::time_point start = Clock::now();
   PITH_TRY(const OpenModel model, open_model(options.run.model));
   PITH_TRY_VOID(check_context(*model.model, options));
   const int32_t most = *std::max_element(options.branches.begin(), options.branches.end());
@@ -225,6 +227,7 @@ Result<int> bench(const BenchOptions& options) {
   const int64_t own = options.generate_tokens + 1 + 2 * kKvBlock;
   engine_options.kv_tokens = options.prompt_tokens + kKvBlock + most * own;
   PITH_TRY(const auto engine, Engine::create(model.model, *model.pool, engine_options));
+  const double load_s = seconds_since(start);
   PITH_TRY(const auto adapter, make_adapter(model, options));
   const AdapterId adapter_id = adapter == nullptr ? kNoAdapter : engine->add_adapter(adapter);
   watch_interrupts();
@@ -235,7 +238,9 @@ Result<int> bench(const BenchOptions& options) {
     rows.push_back(row);
     if (!options.json) print_table_row(options, row);
   }));
-  if (options.json) print_json(options, threads, adapter == nullptr ? 0 : adapter->rank(), rows);
+  if (options.json) {
+    print_json(options, threads, load_s, adapter == nullptr ? 0 : adapter->rank(), rows);
+  }
   return 0;
 }
 

@@ -59,8 +59,9 @@ class RealModel(PithTest):
         self.assertTrue(10 < result["perplexity"] < 25, result)
 
     def test_bench(self):
-        rows = self.json("bench", "-p", 64, "-g", 4, "-n", "1,4", "--repeat", 1)["rows"]
-        self.assertEqual([row["branches"] for row in rows], [1, 1, 4])
+        result = self.json("bench", "-p", 64, "-g", 4, "-n", "1,4", "--repeat", 1)
+        self.assertEqual([row["branches"] for row in result["rows"]], [1, 1, 4])
+        self.assertGreater(result["load_s"], 0)
 
 
 if __name__ == "__main__":
