@@ -27,19 +27,24 @@ std::string adapter_fact(const Pack& pack) {
                                                                      : "its invocation tokens");
 }
 
+// What a head reads: the states behind the last layer, or behind another one.
+std::string behind(int32_t layer) {
+  return layer == 0 ? "" : fmt::format(", behind layer {}", layer);
+}
+
 std::string switcher_fact(const Pack& pack) {
   if (!pack.switcher) return "none: it always reasons";
-  return fmt::format("{} hidden units, reasons from a probability of {}",
-                     pack.switcher->hidden.outputs, pack.think_threshold);
+  return fmt::format("{} hidden units, reasons from a probability of {}{}",
+                     pack.switcher->hidden.outputs, pack.think_threshold,
+                     behind(pack.switcher->layer));
 }
 
 std::string verifier_fact(const Pack& pack) {
   if (!pack.verifier) return "none: votes count branches";
-  const int32_t layer = pack.verification.layer;
-  const std::string behind = layer == 0 ? "" : fmt::format(", behind layer {}", layer);
-  if (pack.prompts.verification.empty()) return "reads the branch itself" + behind;
+  const std::string layer = behind(pack.verification.layer);
+  if (pack.prompts.verification.empty()) return "reads the branch itself" + layer;
   return fmt::format("reads {} bytes of prompt with the {}{}", pack.prompts.verification.size(),
-                     pack.verification.with_adapter ? "adapter" : "base model", behind);
+                     pack.verification.with_adapter ? "adapter" : "base model", layer);
 }
 
 std::string result_fact(const PackResult& result) {

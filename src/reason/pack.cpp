@@ -26,10 +26,7 @@ constexpr uint64_t kMostPackBytes = uint64_t{1} << 20;
 constexpr uint64_t kMostHeadBytes = uint64_t{1} << 30;
 constexpr size_t kMostNameBytes = 100;
 constexpr size_t kMostResults = 1000;
-constexpr int32_t kMostPositions = 1024;
-constexpr int32_t kMostLayers = 1024;
 constexpr int32_t kMostCount = std::numeric_limits<int32_t>::max();
-constexpr std::string_view kBudgetMark = "{budget}";
 
 // A whole number that an int32_t holds.
 Result<int32_t> read_count(const JsonFields& fields, const char* key, int32_t least, int32_t most,

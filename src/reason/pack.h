@@ -22,6 +22,8 @@
 namespace pith {
 
 inline constexpr std::string_view kPackFile = "pack.json";
+inline constexpr int32_t kMostPositions = 1024;  // that a verifier averages
+inline constexpr int32_t kMostLayers = 1024;     // of any model, for what a head reads
 
 // The model that a pack is for.
 struct PackBase {
@@ -113,6 +115,7 @@ Status check_pack(const Pack& pack, const ModelConfig& config, std::string_view 
 // averaged).
 Result<std::vector<TokenId>> verification_tokens(const Pack& pack, const Tokenizer& tokenizer);
 
+inline constexpr std::string_view kBudgetMark = "{budget}";
 // A system prompt with {budget} replaced by the budget of a branch that reasons.
 std::string with_budget(std::string system, int32_t budget_tokens);
 // That of the pack.

@@ -16,11 +16,10 @@
 #include "heads/pack_draft.h"
 #include "heads/samples.h"
 #include "reason/linear_head.h"
+#include "reason/pack.h"
 #include "runtime/open_pack.h"
 
 namespace pith::train {
-
-inline constexpr int32_t kMostLayers = 1024;
 
 struct HeadFlags {
   cli::RunOptions run;

@@ -18,6 +18,7 @@
 #include "io/sha256.h"
 #include "model/config.h"
 #include "model/vocabulary.h"
+#include "reason/pack.h"
 #include "reason/verifier.h"
 #include "runtime/open_model.h"
 #include "text/utf8.h"
@@ -225,9 +226,9 @@ void add_word_flags(CLI::App& command, PackFlags& flags) {
   cli::add_choice<std::optional<bool>>(command, "--reader", flags.verified_by_adapter,
                                        {{"base", false}, {"adapter", true}},
                                        "Who reads it: base or adapter [base]");
-  add_optional(command, "--positions", flags.positions, 1, 1024,
+  add_optional(command, "--positions", flags.positions, 1, kMostPositions,
                "Last tokens of it whose hidden states are averaged [1]");
-  add_optional(command, "--layer", flags.layer, 0, 1024,
+  add_optional(command, "--layer", flags.layer, 0, kMostLayers,
                "Layer behind which these are taken; 0: the last [0]");
   add_optional(command, "--budget", flags.budget, 1, kMostBudget,
                fmt::format("Tokens of a branch that reasons [{}]", kDefaultBudget));

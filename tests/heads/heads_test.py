@@ -202,6 +202,7 @@ class Switcher(HeadsTest):
         manifest = self.manifest()
         self.assertEqual(manifest["thresholds"]["think"], figures["threshold"])
         self.assertEqual(manifest["switching"], {"layer": 2})
+        self.assertIn(", behind layer 2", self.pith("show", self.pack).out)
         process = self.pith("ask", "-m", self.model, "--pack", self.pack, "--json", "-n", 1, "What is 3 + 3?")
         self.assert_ok(process)
         self.assertTrue(0 < json.loads(process.out)["think_probability"] < 1)
