@@ -46,7 +46,8 @@ CLI::Option* add_numbers(CLI::App& command, const std::string& flags, std::vecto
     for (const std::string& text : texts)
       values.push_back(number_or_throw(flags, text, least, most));
   };
-  const std::string shown = fmt::format("{} [{}]", description, fmt::join(values, ","));
+  const std::string preset = values.empty() ? "none" : fmt::format("{}", fmt::join(values, ","));
+  const std::string shown = fmt::format("{} [{}]", description, preset);
   return command.add_option_function<std::vector<std::string>>(flags, parse, shown)
       ->delimiter(',')
       ->allow_extra_args(false)

@@ -39,6 +39,7 @@ ordered_json entry_of(const Rollout& rollout) {
   return {{"question", rollout.question.index},
           {"id", rollout.question.id},
           {"sample", rollout.sample},
+          {"asked", rollout.question.text},
           {"prompt", rollout.prompt},
           {"prompt_ids", rollout.prompt_ids},
           {"completion", branch.text()},

@@ -52,6 +52,8 @@ Result<LoggedCompletion> read_line(const Json& entry, int32_t vocabulary) {
   PITH_TRY(sample.completion, tokens_of(entry, "completion_ids", vocabulary));
   sample.question = number_of(entry, "question");
   sample.sample = number_of(entry, "sample");
+  const Json asked = entry.value("asked", Json());
+  if (asked.is_string()) sample.asked = asked.get<std::string>();
   const Json answer = entry.value("answer", Json());
   if (answer.is_string()) sample.answer = answer.get<std::string>();
   const Json correct = entry.value("correct", Json());

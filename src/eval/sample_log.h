@@ -16,6 +16,7 @@ namespace pith {
 struct LoggedCompletion {
   int32_t question = -1;  // its index in the run's data; -1: not said
   int32_t sample = -1;
+  std::string asked;  // the question's text; empty: not said
   std::vector<TokenId> prompt;
   std::vector<TokenId> completion;  // with the token that ended the turn
   std::string answer;               // empty: none

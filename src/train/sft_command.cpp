@@ -1,7 +1,9 @@
 // `pith train sft`: an adapter from samples that were right.
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/flags.h"
@@ -9,8 +11,11 @@
 #include "cli/report.h"
 #include "model/config.h"
 #include "model/vocabulary.h"
+#include "reason/pack.h"
+#include "reason/question.h"
 #include "runtime/open_model.h"
 #include "text/prompt.h"
+#include "text/utf8.h"
 #include "train/command.h"
 #include "train/commands.h"
 #include "train/sft.h"
@@ -24,6 +29,7 @@ struct SftFlags {
   CommandFlags command;
   std::vector<std::string> data;
   SftSelection selection;
+  std::string system;  // of the examples; empty: that of the samples
   SftOptions options;
   double alpha = 0;  // 0: twice the rank
 };
@@ -50,10 +56,35 @@ class SftProgress : public TrainProgress {
   }
 };
 
+// Null: the samples' own prompts stay. `tokenizer` is borrowed.
+SftPrompt prompt_with(const std::string& system, const Tokenizer& tokenizer, ChatTemplate chat) {
+  if (system.empty()) return nullptr;
+  return [&tokenizer, system, chat](const std::string& asked,
+                                    int32_t budget) -> Result<std::vector<TokenId>> {
+    QuestionStyle style;
+    style.system = with_budget(system, budget);
+    PITH_TRY(QuestionPrompts prompts,
+             question_prompts(style, AnswerKind::number, asked, chat, tokenizer));
+    return std::move(prompts.thinking.encoded.ids);
+  };
+}
+
+Status check_prompts(SftFlags& flags) {
+  std::vector<int32_t>& budgets = flags.selection.budgets;
+  std::sort(budgets.begin(), budgets.end());
+  PITH_TRY_VOID(check_utf8(flags.system, "the system prompt"));
+  const bool stated = flags.system.find(kBudgetMark) != std::string::npos;
+  if (stated == !budgets.empty()) return {};
+  return fail(ErrorCode::usage,
+              "--budgets needs a --system with {}, where they are stated, and the other way round",
+              kBudgetMark);
+}
+
 Result<int> sft(SftFlags& flags) {
   CommandFlags& command = flags.command;
   if (flags.data.empty()) return fail(ErrorCode::usage, "no samples: name their file with --data");
   if (command.output.empty()) return fail(ErrorCode::usage, "no output: name a folder with --out");
+  PITH_TRY_VOID(check_prompts(flags));
   PITH_TRY(const std::unique_ptr<Ranks> ranks, join_ranks(command.quiet));
   flags.options.alpha = flags.alpha > 0 ? flags.alpha : 2 * flags.options.rank;
   PITH_TRY(const OpenTokenizer model, open_tokenizer(command.model));
@@ -63,7 +94,8 @@ Result<int> sft(SftFlags& flags) {
                                         : chat_template_by_name(command.chat_template));
   PITH_TRY(const std::vector<TokenId> header, assistant_header(model.tokenizer, chat));
   PITH_TRY(const SftData data,
-           read_sft_data(flags.data, flags.selection, {config.vocabulary, config.context, header}));
+           read_sft_data(flags.data, flags.selection, {config.vocabulary, config.context, header},
+                         prompt_with(flags.system, model.tokenizer, chat)));
   if (!command.quiet) cli::print_now(summary_of(data));
   SftProgress progress(command.quiet);
   PITH_TRY_VOID(
@@ -85,9 +117,16 @@ void add_data_flags(CLI::App& command, SftFlags& flags) {
                         {{"correct", true}, {"all", false}},
                         "Samples to train on: correct, or all that came to an end [correct]");
   cli::add_number(command, "--per-question", flags.selection.per_question, 0, kMostSteps,
-                  "Samples of a question, the shortest; 0: all");
+                  "Samples of a question, the shortest; 0: all; with --budgets: for each");
   cli::add_number(command, "--most-tokens", flags.selection.most_tokens, 0, kMostSteps,
                   "Leave out longer answers; 0: none");
+  command
+      .add_option("--system", flags.system,
+                  "System prompt in place of the one that the samples were drawn with")
+      ->option_text("TEXT");
+  cli::add_numbers(command, "--budgets", flags.selection.budgets, 1, kMostBudget,
+                   "Budgets in tokens, for {budget} in --system: each answer's prompt states the "
+                   "smallest one that it keeps; longer ones are left out");
 }
 
 void add_batch_flags(CLI::App& command, SftOptions& options) {

@@ -13,74 +13,121 @@ namespace {
 
 using Tokens = std::vector<TokenId>;
 
+// The answers to one question.
+struct Answers {
+  std::string asked;
+  std::set<Tokens> completions;
+
+  // The shortest first.
+  std::vector<Tokens> sorted() const {
+    std::vector<Tokens> tokens(completions.begin(), completions.end());
+    std::stable_sort(tokens.begin(), tokens.end(),
+                     [](const Tokens& a, const Tokens& b) { return a.size() < b.size(); });
+    return tokens;
+  }
+};
+
+bool too_long(size_t tokens, int32_t most) {
+  return most > 0 && tokens > static_cast<size_t>(most);
+}
+
 // Collects the samples of files by their prompts.
 class Reader : public SampleLogReader {
  public:
-  Reader(const SftSelection& selection, const SftModel& model)
-      : selection_(selection), model_(model) {}
+  Reader(const SftSelection& selection, const SftModel& model, const SftPrompt& prompt)
+      : selection_(selection), model_(model), prompt_(prompt) {}
 
   Status on_sample(LoggedCompletion sample) override {
-    Tokens& prompt = sample.prompt;
-    Tokens& completion = sample.completion;
     ++data_.samples;
-    if (boundary_of(prompt, model_.header) == prompt.size()) {
-      return fail(ErrorCode::corrupt,
-                  "the prompt has no header of the assistant's turn; was it made for another model "
-                  "or chat template?");
-    }
+    PITH_TRY_VOID(check_prompt(sample));
+    Tokens& completion = sample.completion;
     if (selection_.correct_only && !sample.correct.value_or(false)) {
       ++data_.wrong;
     } else if (!sample.stopped || completion.empty()) {
       ++data_.unfinished;
-    } else if (too_long(prompt.size() + completion.size(), model_.context_tokens) ||
-               too_long(completion.size(), selection_.most_tokens)) {
+    } else if (too_long(sample.prompt.size() + completion.size(), model_.context_tokens) ||
+               too_long(completion.size(), selection_.most_tokens) ||
+               (!selection_.budgets.empty() &&
+                too_long(completion.size(), selection_.budgets.back()))) {
       ++data_.long_ones;
-    } else if (!questions_[std::move(prompt)].insert(std::move(completion)).second) {
-      ++data_.repeated;
+    } else {
+      Answers& answers = questions_[std::move(sample.prompt)];
+      answers.asked = std::move(sample.asked);
+      if (!answers.completions.insert(std::move(completion)).second) ++data_.repeated;
     }
     return {};
   }
 
-  SftData take() {
-    for (auto& [prompt, completions] : questions_) {
-      // By length; a set has no tokens twice.
-      std::vector<Tokens> sorted(completions.begin(), completions.end());
-      std::stable_sort(sorted.begin(), sorted.end(),
-                       [](const Tokens& a, const Tokens& b) { return a.size() < b.size(); });
-      const auto most = static_cast<size_t>(selection_.per_question);
-      if (most > 0 && sorted.size() > most) {
-        data_.surplus += static_cast<int64_t>(sorted.size() - most);
-        sorted.resize(most);
-      }
-      for (Tokens& completion : sorted) {
-        data_.examples.push_back(
-            {prompt, boundary_of(prompt, model_.header), std::move(completion)});
-      }
+  Result<SftData> take() {
+    for (const auto& [prompt, answers] : questions_) {
+      PITH_TRY_VOID(add_examples(prompt, answers));
     }
     data_.questions = static_cast<int64_t>(questions_.size());
     return std::move(data_);
   }
 
  private:
-  static bool too_long(size_t tokens, int32_t most) {
-    return most > 0 && tokens > static_cast<size_t>(most);
+  Status check_prompt(const LoggedCompletion& sample) const {
+    if (boundary_of(sample.prompt, model_.header) == sample.prompt.size()) {
+      return fail(ErrorCode::corrupt,
+                  "the prompt has no header of the assistant's turn; was it made for another model "
+                  "or chat template?");
+    }
+    if (prompt_ == nullptr || !sample.asked.empty()) return {};
+    return fail(ErrorCode::usage,
+                "it does not say what was asked, so it cannot be asked with another system prompt; "
+                "draw the samples with this version");
+  }
+
+  // The smallest one that so many tokens keep; there is one.
+  int32_t budget_of(size_t tokens) const {
+    for (const int32_t budget : selection_.budgets) {
+      if (!too_long(tokens, budget)) return budget;
+    }
+    return 0;
+  }
+
+  Status add_examples(const Tokens& drawn_with, const Answers& answers) {
+    int32_t budget = -1;
+    int32_t taken = 0;
+    Tokens prompt = drawn_with;
+    for (Tokens& completion : answers.sorted()) {
+      const int32_t own = budget_of(completion.size());
+      if (own != std::exchange(budget, own)) {
+        taken = 0;
+        if (prompt_ != nullptr) {
+          PITH_TRY(prompt, prompt_(answers.asked, own));
+        }
+      }
+      if (selection_.per_question > 0 && taken == selection_.per_question) {
+        ++data_.surplus;
+      } else if (too_long(prompt.size() + completion.size(), model_.context_tokens)) {
+        ++data_.long_ones;
+      } else {
+        ++taken;
+        data_.examples.push_back(
+            {prompt, boundary_of(prompt, model_.header), std::move(completion)});
+      }
+    }
+    return {};
   }
 
   const SftSelection& selection_;
   const SftModel& model_;
+  const SftPrompt& prompt_;
   SftData data_;
-  std::map<Tokens, std::set<Tokens>> questions_;  // completions by prompt
+  std::map<Tokens, Answers> questions_;  // by prompt
 };
 
 }  // namespace
 
 Result<SftData> read_sft_data(const std::vector<std::string>& paths, const SftSelection& selection,
-                              const SftModel& model) {
-  Reader reader(selection, model);
+                              const SftModel& model, const SftPrompt& prompt) {
+  Reader reader(selection, model, prompt);
   for (const std::string& path : paths) {
     PITH_TRY_VOID(read_sample_log(path, model.vocabulary, reader));
   }
-  SftData data = reader.take();
+  PITH_TRY(SftData data, reader.take());
   if (data.examples.empty()) {
     return fail(
         ErrorCode::usage,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,14 @@ struct SftSelection {
   bool correct_only = true;
   int32_t per_question = 4;  // the shortest; 0: all
   int32_t most_tokens = 0;   // of a completion; 0: any number
+  // Rising. A completion belongs to the smallest one that it keeps, and per_question counts
+  // for each; longer ones are left out. Empty: none.
+  std::vector<int32_t> budgets = {};
 };
+
+// The prompt of a question's text that states a budget (0: without budgets).
+using SftPrompt =
+    std::function<Result<std::vector<TokenId>>(const std::string& asked, int32_t budget)>;
 
 struct SftData {
   // To the end of the turn; question by question, the shortest first.
@@ -37,11 +45,13 @@ struct SftModel {
   std::vector<TokenId> header;  // of the assistant's turn
 };
 
-// Samples with the same prompt are of the same question, from whichever file. Errors:
-// not_found, io; corrupt (a line that is no sample, tokens that the model does not have, a
-// prompt without the header: it was made with another chat template); usage (nothing is left).
+// Samples with the same prompt are of the same question, from whichever file.
+//   `prompt`: makes the examples' prompts; null: they are the samples' own.
+// Errors: not_found, io, those of `prompt`; corrupt (a line that is no sample, tokens that the
+// model does not have, a prompt without the header: it was made with another chat template);
+// usage (nothing is left; a sample that does not say its question's text, for `prompt`).
 Result<SftData> read_sft_data(const std::vector<std::string>& paths, const SftSelection& selection,
-                              const SftModel& model);
+                              const SftModel& model, const SftPrompt& prompt = nullptr);
 
 // Differs when the examples do.
 std::string fingerprint(const SftData& data);

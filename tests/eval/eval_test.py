@@ -474,7 +474,8 @@ class Sample(EvalTest):
             self.assertEqual(len(line["completion_ids"]), len(line["log_probabilities"]))
             self.assertLessEqual(len(line["completion_ids"]), 20)
             self.assertTrue(all(p <= 0 for p in line["log_probabilities"]))
-            self.assertIn("?", line["prompt"])
+            self.assertIn(line["asked"], ("One?", "Unknown?"))
+            self.assertIn(line["asked"], line["prompt"])
             self.assertTrue(line["prompt_ids"])
             self.assertIn(line["finish_reason"], ("stop", "budget"))
             if line["finish_reason"] == "budget":

@@ -95,6 +95,40 @@ TEST_F(SftDataTest, LeavesOutWhatIsTooLong) {
   EXPECT_EQ(data->long_ones, 2);
 }
 
+TEST_F(SftDataTest, APromptStatesTheSmallestBudgetThatItsAnswerKeeps) {
+  selection_ = {.per_question = 1, .budgets = {2, 4}};
+  std::vector<json> lines;
+  for (const Tokens& completion : {Tokens{5}, {5, 6}, {5, 6, 7}, {5, 6, 7, 8}, {5, 6, 7, 8, 9}}) {
+    lines.push_back(sample({1, 90, 91}, completion));
+    lines.back()["asked"] = "why";
+  }
+  std::vector<std::string> asked;
+  const SftPrompt prompt = [&](const std::string& text, int32_t budget) -> Result<Tokens> {
+    asked.push_back(text);
+    return Tokens{budget, 90, 91};
+  };
+  const auto data = read_sft_data({write(lines)}, selection_, kModel, prompt);
+  ASSERT_TRUE(data) << data.error().message;
+  ASSERT_EQ(data->examples.size(), 2);
+  EXPECT_EQ(data->examples[0].prompt, (Tokens{2, 90, 91}));
+  EXPECT_EQ(data->examples[0].completion, (Tokens{5}));
+  EXPECT_EQ(data->examples[1].prompt, (Tokens{4, 90, 91}));
+  EXPECT_EQ(data->examples[1].completion, (Tokens{5, 6, 7}));
+  EXPECT_EQ(data->examples[1].boundary, 1);
+  EXPECT_EQ(data->surplus, 2);
+  EXPECT_EQ(data->long_ones, 1);
+  EXPECT_EQ(data->questions, 1);
+  EXPECT_EQ(asked, (std::vector<std::string>{"why", "why"}));
+}
+
+TEST_F(SftDataTest, OtherPromptsNeedTheQuestion) {
+  const SftPrompt prompt = [](const std::string&, int32_t) -> Result<Tokens> { return Tokens{90}; };
+  const auto data = read_sft_data({write({sample({1, 90, 91}, {5})})}, selection_, kModel, prompt);
+  ASSERT_FALSE(data);
+  EXPECT_EQ(data.error().code, ErrorCode::usage);
+  EXPECT_NE(data.error().message.find("line 2: it does not say what was asked"), std::string::npos);
+}
+
 TEST_F(SftDataTest, TheAdapterIsOnFromTheLastHeader) {
   const auto data = read({sample({90, 91, 3, 90, 91, 92}, {5})});
   EXPECT_EQ(data->examples[0].boundary, 3);

@@ -110,6 +110,18 @@ class Sft(SftCase):
         left = [path.name for path in (self.folder / "killed").glob("checkpoint-*")]
         self.assertEqual(left, ["checkpoint-12.safetensors"])
 
+    def test_the_prompt_is_asked_anew_with_another_system_prompt(self):
+        own = "Please reason step by step, and put your final answer within \\boxed{}."
+        self.assert_ok(self.pith(*self.arguments("samples")))
+        self.assert_ok(self.pith(*self.arguments("same"), "--system", own))
+        self.assert_same_run("samples", "same")
+        budgets = ("--system", "At most {budget} tokens.", "--budgets", "16,11")
+        process = self.pith(*self.arguments("stated"), *budgets)
+        self.assertIn("12 examples of 3 questions", process.out)
+        self.assertNotEqual(self.steps("stated"), self.steps("same"))
+        for part in (budgets[:2], budgets[2:]):
+            self.assert_fails(self.pith(*self.arguments("bad"), *part), 2, "--budgets", "{budget}")
+
     def test_bad_usage(self):
         self.assert_fails(self.pith("train", "sft", "--out", "x"), 2, "--data")
         self.assert_fails(self.pith("train", "sft", "--data", "x"), 2, "--out")
