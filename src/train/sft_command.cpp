@@ -69,12 +69,10 @@ SftPrompt prompt_with(const std::string& system, const Tokenizer& tokenizer, Cha
   };
 }
 
-Status check_prompts(SftFlags& flags) {
-  std::vector<int32_t>& budgets = flags.selection.budgets;
-  std::sort(budgets.begin(), budgets.end());
+Status check_prompts(const SftFlags& flags) {
   PITH_TRY_VOID(check_utf8(flags.system, "the system prompt"));
   const bool stated = flags.system.find(kBudgetMark) != std::string::npos;
-  if (stated == !budgets.empty()) return {};
+  if (stated == !flags.selection.budgets.empty()) return {};
   return fail(ErrorCode::usage,
               "--budgets needs a --system with {}, where they are stated, and the other way round",
               kBudgetMark);
@@ -85,6 +83,7 @@ Result<int> sft(SftFlags& flags) {
   if (flags.data.empty()) return fail(ErrorCode::usage, "no samples: name their file with --data");
   if (command.output.empty()) return fail(ErrorCode::usage, "no output: name a folder with --out");
   PITH_TRY_VOID(check_prompts(flags));
+  std::sort(flags.selection.budgets.begin(), flags.selection.budgets.end());
   PITH_TRY(const std::unique_ptr<Ranks> ranks, join_ranks(command.quiet));
   flags.options.alpha = flags.alpha > 0 ? flags.alpha : 2 * flags.options.rank;
   PITH_TRY(const OpenTokenizer model, open_tokenizer(command.model));
