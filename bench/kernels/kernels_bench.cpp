@@ -120,19 +120,27 @@ void quantize(benchmark::State& state, const Kernels& kernels, PackedFormat form
 void attend(benchmark::State& state, void (*kernel)(const AttendArgs&), size_t element_bytes,
             bool integers, size_t queries) {
   constexpr size_t kHeadSize = 128;
+  constexpr size_t kBlocks = 16;  // as in a span
   Random random(3);
   const auto q = random_floats(random, queries * kHeadSize);
-  const std::vector<uint8_t> cache(kKvBlock * kHeadSize * element_bytes, 0x2c);
+  constexpr size_t kElements = kKvBlock * kHeadSize;
+  const std::vector<uint8_t> cache(2 * kBlocks * kElements * element_bytes, 0x2c);
   const std::vector<float> scales(kKvBlock, 0.01f);
   const std::vector<int32_t> visible(queries, kKvBlock);
   std::vector<float> max(queries, -std::numeric_limits<float>::infinity());
   std::vector<float> sum(queries);
   std::vector<float> out(queries * kHeadSize);
   std::vector<float> scratch(attend_scratch_floats(queries, kHeadSize));
+  const float* scale = integers ? scales.data() : nullptr;
+  std::vector<KvBlock> blocks;
+  for (size_t b = 0; b < kBlocks; ++b) {
+    const uint8_t* keys = cache.data() + 2 * b * kElements * element_bytes;
+    blocks.push_back({keys, keys + kElements * element_bytes, scale, scale});
+  }
   AttendArgs args;
   args.q = q.data();
-  args.keys = args.values = cache.data();
-  args.key_scales = args.value_scales = integers ? scales.data() : nullptr;
+  args.blocks = blocks.data();
+  args.block_count = blocks.size();
   args.visible = visible.data();
   args.queries = queries;
   args.head_size = kHeadSize;
@@ -144,8 +152,9 @@ void attend(benchmark::State& state, void (*kernel)(const AttendArgs&), size_t e
     kernel(args);
     benchmark::ClobberMemory();
   }
-  state.counters["GOP/s"] = per_second(4.0 * static_cast<double>(queries * kKvBlock * kHeadSize));
-  state.counters["GB/s"] = per_second(2.0 * static_cast<double>(cache.size()));
+  state.counters["GOP/s"] =
+      per_second(4.0 * static_cast<double>(kBlocks * queries * kKvBlock * kHeadSize));
+  state.counters["GB/s"] = per_second(static_cast<double>(cache.size()));
 }
 
 void register_isa(Isa isa) {

@@ -90,28 +90,50 @@ static constexpr size_t paired_value_at(size_t position, size_t d, size_t head_s
 inline constexpr int kInt16KeyLimit = 8191;
 inline constexpr int kInt16ValueLimit = 4095;
 
-// Attends `queries` query vectors to one KV block and folds the result into
-// their running softmax: max, sum, out (out is not yet divided by sum). Start
-// with max = -infinity, sum = 0, out = 0. Query m sees the block's first
-// visible[m] positions (0: its state stays as it is).
-struct AttendArgs {
-  const float* q = nullptr;             // [queries, D], times 1 / sqrt(D)
+struct KvBlock {
   const void* keys = nullptr;           // float, fp16, int16 or int8
   const void* values = nullptr;         // the same
   const float* key_scales = nullptr;    // [64], integers only
   const float* value_scales = nullptr;  // [64], integers only
-  const int32_t* visible = nullptr;     // [queries], 0 to 64
+};
+
+// Attends `queries` query vectors to KV blocks, one after the other, and folds the result
+// into their running softmax: max, sum, out (out is not yet divided by sum). Start with
+// max = -infinity, sum = 0, out = 0. All queries see all positions of all blocks but the
+// last one, of which query m sees the first visible[m] (0: its state stays as it is).
+// Calls for parts of the blocks, in order, give the same bits.
+struct AttendArgs {
+  const float* q = nullptr;          // [queries, D], times 1 / sqrt(D)
+  const KvBlock* blocks = nullptr;   // [block_count]
+  const int32_t* visible = nullptr;  // [queries], 0 to 64
+  size_t block_count = 0;
   size_t queries = 0;
   size_t head_size = 0;      // D, a multiple of 2, at most 256
   float* max = nullptr;      // [queries]
   float* sum = nullptr;      // [queries]
   float* out = nullptr;      // [queries, D]
   float* scratch = nullptr;  // attend_scratch_floats(queries, D)
+
+  // The positions of a block that a query sees.
+  int32_t seen(size_t block, size_t query) const {
+    return block + 1 < block_count ? kKvBlock : visible[query];
+  }
+  int32_t most_seen(size_t block) const {
+    int32_t most = 0;
+    for (size_t m = 0; m < queries; ++m) {
+      if (seen(block, m) > most) most = seen(block, m);
+    }
+    return most;
+  }
 };
 
-// D is rounded up to whole vectors in scratch.
+// D is rounded up to whole vectors in scratch: a block's keys and values in floats, and of
+// each query its scores, or itself in 16 bits with a scale.
 static constexpr size_t attend_scratch_floats(size_t queries, size_t head_size) {
-  return (head_size + 15) / 16 * 16 * kKvBlock * 2 + queries * kKvBlock;
+  const size_t size = (head_size + 15) / 16 * 16;
+  const size_t rounded = size / 2 + 1;
+  const size_t of_query = rounded > kKvBlock ? rounded : kKvBlock;
+  return size * kKvBlock * 2 + queries * of_query;
 }
 
 struct Kernels {

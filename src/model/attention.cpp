@@ -11,14 +11,19 @@ namespace {
 // Rows of a step that one task takes: enough that widening a KV block is cheap
 // beside using it, few enough that their state stays in L2.
 constexpr size_t kTaskRows = 16;
-// Positions of a span. Long enough that merging is rare, short enough that a long
-// context gives work to several threads.
-constexpr int32_t kSpan = 16 * kKvBlock;
+// Blocks of a span. Long enough that merging is rare, short enough that a long context
+// gives work to several threads.
+constexpr int32_t kSpanBlocks = 16;
 
 constexpr size_t round_up(size_t n) { return (n + 15) / 16 * 16; }
 
 size_t state_floats(size_t queries, size_t head_size) {
   return 2 * round_up(queries) + round_up(queries * head_size);
+}
+
+// Positions of a block that a row sees.
+int32_t seen(const ForwardRow& row, int32_t block) {
+  return std::clamp(row.position + 1 - block * kKvBlock, 0, kKvBlock);
 }
 
 }  // namespace
@@ -68,42 +73,85 @@ void Attention::gather(const Task& task, const float* queries, float* out) const
   }
 }
 
+// A span of a task: what is attended, by whom, and where it is folded into.
+struct Attention::Span {
+  const Kernels& kernels;
+  const KvCache& cache;
+  const Task& task;
+  int32_t layer;
+  int32_t end;           // its blocks are those before
+  const float* queries;  // of the task
+  float* scratch;
+  const State& state;
+};
+
 void Attention::attend_span(const Kernels& kernels, const KvCache& cache, int32_t layer,
                             const Task& task, int32_t span, const float* queries, float* scratch,
                             const State& state) const {
-  const size_t per_row = heads_ / groups_;
-  const size_t all = task.row_count * per_row;
+  const size_t all = task.row_count * (heads_ / groups_);
   std::fill_n(state.max, all, -std::numeric_limits<float>::infinity());
   std::fill_n(state.sum, all, 0.0f);
   std::fill_n(state.out, all * head_size_, 0.0f);
-  int32_t visible[kTaskRows * 64];
-  const auto attend = cache.type() == KvType::f32     ? kernels.attend_f32
-                      : cache.type() == KvType::f16   ? kernels.attend_f16
-                      : cache.type() == KvType::int16 ? kernels.attend_int16
-                                                      : kernels.attend_int8;
+  const int32_t end = (span + 1) * kSpanBlocks;
+  attend_from(span * kSpanBlocks, 0, task.row_count,
+              {kernels, cache, task, layer, end, queries, scratch, state});
+}
 
-  for (int32_t start = span * kSpan; start < (span + 1) * kSpan; start += kKvBlock) {
-    const auto sees = [&](size_t r) { return task.rows[r].position >= start; };
-    const auto block = [&](size_t r) { return task.rows[r].blocks[start / kKvBlock]; };
-    for (size_t begin = 0, end = 0; begin < task.row_count; begin = end) {
-      // A run of neighbours that share this block.
-      end = begin + 1;
-      if (!sees(begin)) continue;
-      while (end < task.row_count && sees(end) && block(end) == block(begin)) ++end;
-      AttendArgs args;
-      cache.locate(layer, block(begin), static_cast<int32_t>(task.group), args);
-      args.queries = (end - begin) * per_row;
-      for (size_t m = 0; m < args.queries; ++m) {
-        visible[m] = std::min(task.rows[begin + m / per_row].position + 1 - start, kKvBlock);
-      }
-      args.q = queries + begin * per_row * head_size_;
-      args.visible = visible;
-      args.max = state.max + begin * per_row;
-      args.sum = state.sum + begin * per_row;
-      args.out = state.out + begin * per_row * head_size_;
-      args.scratch = scratch;
-      attend(args);
+void Attention::attend_from(int32_t block, size_t first, size_t end, const Span& span) const {
+  const ForwardRow* rows = span.task.rows;
+  for (size_t begin = first, next = first; block < span.end && begin < end; begin = next) {
+    next = begin + 1;
+    if (seen(rows[begin], block) == 0) continue;
+    // A run of neighbours that share this block, and those behind it as long as all see all.
+    const auto share = [&](const ForwardRow& row, int32_t b) {
+      return seen(row, b) > 0 && row.blocks[b] == rows[begin].blocks[b];
+    };
+    while (next < end && share(rows[next], block)) ++next;
+    int32_t after = block + 1;
+    while (after < span.end && std::all_of(rows + begin, rows + next, [&](const ForwardRow& row) {
+             return seen(row, after - 1) == kKvBlock && share(row, after);
+           })) {
+      ++after;
     }
+    attend_blocks(block, after, begin, next, span);
+    attend_from(after, begin, next, span);
+  }
+}
+
+void Attention::attend_blocks(int32_t first_block, int32_t end_block, size_t first, size_t end,
+                              const Span& span) const {
+  const ForwardRow* rows = span.task.rows;
+  const size_t per_row = heads_ / groups_;
+  KvBlock blocks[kSpanBlocks];
+  for (int32_t b = first_block; b < end_block; ++b) {
+    blocks[b - first_block] =
+        span.cache.view(span.layer, rows[first].blocks[b], static_cast<int32_t>(span.task.group));
+  }
+  int32_t visible[kTaskRows * kMostGroupHeads];
+  AttendArgs args;
+  args.q = span.queries + first * per_row * head_size_;
+  args.blocks = blocks;
+  args.visible = visible;
+  args.block_count = static_cast<size_t>(end_block - first_block);
+  args.queries = (end - first) * per_row;
+  args.head_size = head_size_;
+  args.max = span.state.max + first * per_row;
+  args.sum = span.state.sum + first * per_row;
+  args.out = span.state.out + first * per_row * head_size_;
+  args.scratch = span.scratch;
+  for (size_t m = 0; m < args.queries; ++m) {
+    visible[m] = seen(rows[first + m / per_row], end_block - 1);
+  }
+  const Kernels& kernels = span.kernels;
+  switch (span.cache.type()) {
+    case KvType::f32:
+      return kernels.attend_f32(args);
+    case KvType::f16:
+      return kernels.attend_f16(args);
+    case KvType::int16:
+      return kernels.attend_int16(args);
+    case KvType::int8:
+      return kernels.attend_int8(args);
   }
 }
 
@@ -149,7 +197,7 @@ void Attention::run(const Kernels& kernels, const KvCache& cache, int32_t layer,
     for (size_t r = 0; r < task.row_count; ++r) {
       longest = std::max(longest, task.rows[r].position);
     }
-    task.spans = longest / kSpan + 1;
+    task.spans = longest / (kSpanBlocks * kKvBlock) + 1;
     return task;
   };
   const auto queries_of = [&](int thread) {

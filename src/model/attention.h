@@ -45,12 +45,18 @@ class Attention {
     float* out;  // [queries, D]
   };
   struct Task;
+  struct Span;
 
   State thread_state(int thread, size_t index);
   State shared_state(size_t task, size_t queries);
   void gather(const Task& task, const float* queries, float* out) const;
   void attend_span(const Kernels& kernels, const KvCache& cache, int32_t layer, const Task& task,
                    int32_t span, const float* queries, float* scratch, const State& state) const;
+  // Rows [first, end) of the task and the span's blocks from `block` on.
+  void attend_from(int32_t block, size_t first, size_t end, const Span& span) const;
+  // The same, blocks that all these rows share, and see whole but for the last.
+  void attend_blocks(int32_t first_block, int32_t end_block, size_t first, size_t end,
+                     const Span& span) const;
   void merge(size_t queries, const State& total, const State& part) const;
   void finish(const Task& task, const State& total, float* out) const;
 

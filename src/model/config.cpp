@@ -123,6 +123,12 @@ Status read_heads(const Keys& keys, ModelConfig& config) {
     return keys.corrupt(fmt::format("{} query heads cannot share {} key and value heads",
                                     config.query_heads, config.kv_heads));
   }
+  if (config.query_heads / config.kv_heads > kMostGroupHeads) {
+    return keys.unsupported(
+        fmt::format("{} query heads share {} key and value heads; up to {} can "
+                    "share one",
+                    config.query_heads, config.kv_heads, kMostGroupHeads));
+  }
   if (!keys.has("attention.key_length") && config.width % config.query_heads != 0) {
     return keys.corrupt(fmt::format("the width {} is not a multiple of the {} heads", config.width,
                                     config.query_heads));

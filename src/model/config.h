@@ -11,6 +11,8 @@
 
 namespace pith {
 
+inline constexpr int32_t kMostGroupHeads = 64;  // query heads that share one KV head
+
 // Letters of the shapes used everywhere:
 //   T rows of this step   C model width    F MLP width   V vocabulary
 //   H query heads         G KV heads       D head size

@@ -178,16 +178,15 @@ float* KvCache::scales_of(uint8_t* head_data) const {
   return reinterpret_cast<float*>(head_data + 2 * head_size_ * kBlock * element_bytes(type_));
 }
 
-void KvCache::locate(int32_t layer, BlockId block, int32_t head, AttendArgs& args) const {
+KvBlock KvCache::view(int32_t layer, BlockId block, int32_t head) const {
   uint8_t* data = head_data(layer, block, head);
   const size_t elements = head_size_ * kBlock;
-  args.head_size = head_size_;
-  args.keys = data;
-  args.values = data + elements * element_bytes(type_);
+  KvBlock view{.keys = data, .values = data + elements * element_bytes(type_)};
   if (has_scales(type_)) {
-    args.key_scales = scales_of(data);
-    args.value_scales = args.key_scales + kBlock;
+    view.key_scales = scales_of(data);
+    view.value_scales = view.key_scales + kBlock;
   }
+  return view;
 }
 
 }  // namespace pith

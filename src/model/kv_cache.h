@@ -48,8 +48,8 @@ class KvCache {
   void store_value(const Kernels& kernels, int32_t layer, BlockId block, int32_t head,
                    int32_t position, const float* x);
 
-  // Points `args` at one layer and KV head of a block.
-  void locate(int32_t layer, BlockId block, int32_t head, AttendArgs& args) const;
+  // One layer and KV head of a block.
+  KvBlock view(int32_t layer, BlockId block, int32_t head) const;
 
  private:
   uint8_t* head_data(int32_t layer, BlockId block, int32_t head) const;

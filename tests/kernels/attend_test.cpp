@@ -61,11 +61,9 @@ class Block {
     }
   }
 
-  void describe(AttendArgs& args) const {
-    args.keys = keys_.data();
-    args.values = values_.data();
-    args.key_scales = has_scales() ? key_scales_.data() : nullptr;
-    args.value_scales = has_scales() ? value_scales_.data() : nullptr;
+  KvBlock view() const {
+    return {keys_.data(), values_.data(), has_scales() ? key_scales_.data() : nullptr,
+            has_scales() ? value_scales_.data() : nullptr};
   }
 
  private:
@@ -152,17 +150,22 @@ struct Queries {
   std::vector<float> out;
 };
 
-void attend(const Kernels& kernels, Element element, const Block& block,
+// `visible`: by query, of the last block.
+void attend(const Kernels& kernels, Element element, const std::vector<Block>& blocks,
             const std::vector<int32_t>& visible, Queries& queries) {
   constexpr float kGuard = 4321.0f;
   const size_t scratch_floats = attend_scratch_floats(queries.count(), queries.size);
   // Whatever is in the scratch, it is not used; what is behind it stays.
   std::vector<float> scratch(scratch_floats + 8, kNan);
   std::fill(scratch.end() - 8, scratch.end(), kGuard);
+  std::vector<KvBlock> views;
+  views.reserve(blocks.size());
+  for (const Block& block : blocks) views.push_back(block.view());
   AttendArgs args;
-  block.describe(args);
   args.q = queries.q.data();
+  args.blocks = views.data();
   args.visible = visible.data();
+  args.block_count = views.size();
   args.queries = queries.count();
   args.head_size = queries.size;
   args.max = queries.max.data();
@@ -301,7 +304,7 @@ TEST_P(IsaTest, AttendOfOneBlockIsCloseToDouble) {
         Queries queries(count, size, random);
         std::vector<int32_t> visible(count);
         for (int32_t& v : visible) v = next++ % (kKvBlock + 1);
-        attend(kernels(), element, blocks[0], visible, queries);
+        attend(kernels(), element, blocks, visible, queries);
         for (size_t m = 0; m < count; ++m) {
           if (visible[m] == 0) {
             ASSERT_EQ(queries.max[m], -kInfinity);
@@ -332,7 +335,7 @@ TEST_P(IsaTest, AttendOfSeveralBlocksIsCloseToDouble) {
           visible[m] = b < 2 ? kKvBlock : static_cast<int32_t>(random() % (kKvBlock + 1));
           seen[m].push_back(visible[m]);
         }
-        attend(kernels(), element, blocks[b], visible, queries);
+        attend(kernels(), element, {blocks[b]}, visible, queries);
       }
       for (size_t m = 0; m < kCount; ++m) {
         expect_close(expect(blocks, seen[m], queries, m, rounds(kernels(), element, size)), queries,
@@ -350,10 +353,44 @@ TEST_P(IsaTest, AttendIsStableForLargeScores) {
     for (int b = 0; b < 3; ++b) blocks.emplace_back(element, 64, random);
     Queries queries(3, 64, random);
     for (float& v : queries.q) v *= 100.0f;
-    for (const Block& block : blocks) attend(kernels(), element, block, {64, 64, 64}, queries);
+    for (const Block& block : blocks) attend(kernels(), element, {block}, {64, 64, 64}, queries);
     for (size_t m = 0; m < 3; ++m) {
       expect_close(expect(blocks, {64, 64, 64}, queries, m, rounds(kernels(), element, 64)),
                    queries, m);
+    }
+  }
+}
+
+void expect_same_bits(const Queries& a, const Queries& b) {
+  for (size_t m = 0; m < a.count(); ++m) {
+    ASSERT_EQ(bits_of(a.max[m]), bits_of(b.max[m])) << "query " << m;
+    ASSERT_EQ(bits_of(a.sum[m]), bits_of(b.sum[m])) << "query " << m;
+  }
+  for (size_t i = 0; i < a.out.size(); ++i) {
+    ASSERT_EQ(bits_of(a.out[i]), bits_of(b.out[i]))
+        << "query " << i / a.size << ", element " << i % a.size << " of " << a.size;
+  }
+}
+
+// The first blocks are seen whole, and the last one as `visible` says, in one call as in several.
+TEST_P(IsaTest, AttendOfBlocksAtOnceIsTheSameAsOneByOne) {
+  Random random(22);
+  for (const Element element : kElements) {
+    for (const size_t size : kHeadSizes) {
+      for (const size_t count : {1, 6, 8}) {
+        std::vector<Block> blocks;
+        for (int b = 0; b < 3; ++b) blocks.emplace_back(element, size, random);
+        Queries at_once(count, size, random);
+        Queries one_by_one = at_once;
+        std::vector<int32_t> visible(count);
+        for (int32_t& v : visible) v = static_cast<int32_t>(random() % (kKvBlock + 1));
+        attend(kernels(), element, blocks, visible, at_once);
+        const std::vector<int32_t> all(count, kKvBlock);
+        attend(kernels(), element, {blocks[0]}, all, one_by_one);
+        attend(kernels(), element, {blocks[1]}, all, one_by_one);
+        attend(kernels(), element, {blocks[2]}, visible, one_by_one);
+        expect_same_bits(at_once, one_by_one);
+      }
     }
   }
 }
@@ -372,21 +409,16 @@ TEST_P(IsaTest, AttendOfAQueryIsTheSameInAnyCompany) {
         std::vector<int32_t> visible(count);
         for (int32_t& v : visible) v = static_cast<int32_t>(random() % (kKvBlock + 1));
         visible[count / 2] = 0;
-        attend(kernels(), element, first, std::vector<int32_t>(count, kKvBlock), together);
-        attend(kernels(), element, second, visible, together);
+        attend(kernels(), element, {first}, std::vector<int32_t>(count, kKvBlock), together);
+        attend(kernels(), element, {second}, visible, together);
         for (size_t m = 0; m < count; ++m) {
           Queries alone = start.only(m);
           Block unseen_spoilt = second;
           unseen_spoilt.spoil_from(static_cast<size_t>(visible[m]));
-          attend(kernels(), element, first, {kKvBlock}, alone);
-          attend(kernels(), element, unseen_spoilt, {visible[m]}, alone);
-          const Queries same = together.only(m);
-          ASSERT_EQ(bits_of(alone.max[0]), bits_of(same.max[0]));
-          ASSERT_EQ(bits_of(alone.sum[0]), bits_of(same.sum[0]));
-          for (size_t d = 0; d < size; ++d) {
-            ASSERT_EQ(bits_of(alone.out[d]), bits_of(same.out[d]))
-                << "query " << m << " of " << count << ", element " << d << " of " << size;
-          }
+          attend(kernels(), element, {first}, {kKvBlock}, alone);
+          attend(kernels(), element, {unseen_spoilt}, {visible[m]}, alone);
+          SCOPED_TRACE(testing::Message() << "query " << m << " of " << count);
+          expect_same_bits(alone, together.only(m));
         }
       }
     }

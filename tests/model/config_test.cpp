@@ -119,6 +119,8 @@ TEST(ModelConfig, SizesThatCannotBe) {
   }
   expect_config_refused(llama_with("llama.attention.head_count_kv", 3), ErrorCode::corrupt,
                         "4 query heads cannot share 3");
+  expect_config_refused(llama_with("llama.attention.head_count", 256), ErrorCode::unsupported,
+                        "256 query heads share 2 key and value heads; up to 64 can share one");
   expect_config_refused(llama_with("llama.attention.key_length", 15), ErrorCode::unsupported,
                         "heads of 15 numbers");
   expect_config_refused(llama_with("llama.attention.value_length", 8), ErrorCode::unsupported,

@@ -1,4 +1,4 @@
-// Attention over one KV block: which way for which cache.
+// Attention over KV blocks: which way for which cache.
 #pragma once
 
 #include "kernels/avx512/attend_float.h"

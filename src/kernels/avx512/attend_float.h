@@ -1,4 +1,4 @@
-// Attention over one KV block in floats.
+// Attention over KV blocks in floats.
 #pragma once
 
 #include "kernels/avx512/vector.h"
@@ -49,26 +49,27 @@ PITH_INLINE __m512 load_values(const int16_t* values, size_t j, size_t d, size_t
 
 // Keys [D, 64] to floats, scaled per position.
 template <class Element>
-void widen_keys(const AttendArgs& args, size_t positions, float* out) {
-  const auto* keys = static_cast<const Element*>(args.keys);
+void widen_keys(const KvBlock& block, size_t size, size_t positions, float* out) {
+  const auto* keys = static_cast<const Element*>(block.keys);
   for (size_t j = 0; j < positions; j += 16) {
-    const __m512 scale = args.key_scales ? _mm512_loadu_ps(args.key_scales + j) : _mm512_set1_ps(1);
-    for (size_t d = 0; d < args.head_size; ++d) {
+    const __m512 scale =
+        block.key_scales ? _mm512_loadu_ps(block.key_scales + j) : _mm512_set1_ps(1);
+    for (size_t d = 0; d < size; ++d) {
       const __m512 v = load_keys(keys, d, j);
-      _mm512_storeu_ps(out + d * kKvBlock + j, args.key_scales ? _mm512_mul_ps(v, scale) : v);
+      _mm512_storeu_ps(out + d * kKvBlock + j, block.key_scales ? _mm512_mul_ps(v, scale) : v);
     }
   }
 }
 
 // Values [64, D] to floats [64, stride], scaled per position.
 template <class Element>
-void widen_values(const AttendArgs& args, size_t positions, size_t stride, float* out) {
-  const auto* values = static_cast<const Element*>(args.values);
+void widen_values(const KvBlock& block, size_t size, size_t positions, size_t stride, float* out) {
+  const auto* values = static_cast<const Element*>(block.values);
   for (size_t j = 0; j < positions; ++j) {
-    const __m512 scale = _mm512_set1_ps(args.value_scales ? args.value_scales[j] : 1.0f);
-    for (size_t d = 0; d < args.head_size; d += 16) {
-      const __m512 v = load_values(values, j, d, args.head_size);
-      _mm512_storeu_ps(out + j * stride + d, args.value_scales ? _mm512_mul_ps(v, scale) : v);
+    const __m512 scale = _mm512_set1_ps(block.value_scales ? block.value_scales[j] : 1.0f);
+    for (size_t d = 0; d < size; d += 16) {
+      const __m512 v = load_values(values, j, d, size);
+      _mm512_storeu_ps(out + j * stride + d, block.value_scales ? _mm512_mul_ps(v, scale) : v);
     }
   }
 }
@@ -176,31 +177,33 @@ PITH_INLINE void softmax_update(float* scores, size_t visible, float* max, float
 }
 
 template <class Element>
-void attend_float(const AttendArgs& args) {
+void attend_float_block(const AttendArgs& args, size_t b) {
+  const KvBlock& block = args.blocks[b];
   const size_t size = args.head_size;
   const size_t stride = (size + 15) / 16 * 16;
   float* keys = args.scratch;
   float* values = keys + stride * kKvBlock;
   float* scores = values + stride * kKvBlock;
-  size_t seen = 0;  // positions that any query sees; the others may hold anything
-  for (size_t m = 0; m < args.queries; ++m) {
-    const auto visible = static_cast<size_t>(args.visible[m]);
-    if (visible > seen) seen = visible;
-  }
+  const auto seen = static_cast<size_t>(args.most_seen(b));  // the others may hold anything
   const size_t positions = (seen + 15) / 16 * 16;
-  widen_keys<Element>(args, positions, keys);
-  widen_values<Element>(args, seen, stride, values);
+  widen_keys<Element>(block, size, positions, keys);
+  widen_values<Element>(block, size, seen, stride, values);
   product_all(args.queries, positions, args.q, size, keys, kKvBlock, size, scores, kKvBlock, false);
   for (size_t m = 0; m < args.queries; ++m) {
     float* row = scores + m * kKvBlock;
-    if (args.visible[m] == 0) {
+    const auto visible = static_cast<size_t>(args.seen(b, m));
+    if (visible == 0) {
       for (size_t j = 0; j < positions; j += 16) _mm512_storeu_ps(row + j, _mm512_setzero_ps());
       continue;
     }
-    softmax_update(row, static_cast<size_t>(args.visible[m]), args.max + m, args.sum + m,
-                   args.out + m * size, size);
+    softmax_update(row, visible, args.max + m, args.sum + m, args.out + m * size, size);
   }
   product_all(args.queries, size, scores, kKvBlock, values, stride, seen, args.out, size, true);
+}
+
+template <class Element>
+void attend_float(const AttendArgs& args) {
+  for (size_t b = 0; b < args.block_count; ++b) attend_float_block<Element>(args, b);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Attention over one KV block by 16-bit integer dot products, which do twice the
+// Attention over KV blocks by 16-bit integer dot products, which do twice the
 // multiplications of floats and read integer caches as they are.
 //
 // A query is rounded to as many bits as sums of 32 bits allow, its softmax weights
@@ -128,117 +128,189 @@ PITH_INLINE void for_row_groups(size_t rows, const F& f) {
   }
 }
 
-// What a query's weights in this block, and what it has so far, are multiplied by.
-struct Fold {
-  float keep;  // its sum and values so far
-  float add;   // the block's integer sums
+// Combines the lanes of each of Rows vectors; that of vector m is lane m of the result.
+template <int Rows, class Op>
+PITH_INLINE __m512 reduce_each(const __m512* rows, const Op& op) {
+  // Of two vectors the halves, then of two such the quarters.
+  const auto halves = [&](int a, int b) __attribute__((always_inline)) {
+    const __m512 x = rows[a < Rows ? a : 0];
+    const __m512 y = rows[b < Rows ? b : 0];
+    return op(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xee));
+  };
+  const auto quarters = [&](int a) __attribute__((always_inline)) {
+    const __m512 x = halves(a, a + 1);
+    const __m512 y = halves(a + 2, a + 3);
+    return op(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xdd));
+  };
+  const __m512 low = quarters(0);
+  const __m512 high = Rows > 4 ? quarters(4) : low;
+  const __m512 pairs = op(_mm512_shuffle_ps(low, high, 0x44), _mm512_shuffle_ps(low, high, 0xee));
+  const __m512 all = op(pairs, _mm512_permute_ps(pairs, 0xb1));
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
+  return _mm512_permutexvar_ps(order, all);
+}
+
+// What is multiplied by what, by query.
+struct alignas(64) Folds {
+  float to[16];    // a block's weights, to become integers
+  float keep[16];  // sum and values so far
+  float add[16];   // the block's integer sums
 };
 
-// Turns the scores of one query into weights of 16 bits and updates max and sum.
-PITH_INLINE Fold round_weights(const float* scores, int visible, const float* value_scales,
-                               float* max, float* sum, int16_t* out) {
-  __m512 v[4];
-  __mmask16 seen[4];
-  __m512 largest = _mm512_set1_ps(-__builtin_inff());
-  unrolled<4>(PITH_EACH(i) {
-    const int left = visible - 16 * i;
-    seen[i] = left >= 16 ? 0xffff : left > 0 ? first(static_cast<size_t>(left)) : 0;
-    v[i] = _mm512_mask_loadu_ps(_mm512_set1_ps(-__builtin_inff()), seen[i], scores + 16 * i);
-    largest = _mm512_max_ps(largest, v[i]);
+// Turns scores [Rows, 64] into weights of 16 bits and updates max and sum. `scores` are
+// overwritten.
+template <int Rows>
+PITH_INLINE void round_weights(float* scores, const int32_t* visible, const float* value_scales,
+                               float* max, float* sum, Folds& folds, int16_t* weights) {
+  const auto larger = [](__m512 a, __m512 b) __attribute__((always_inline)) {
+    return _mm512_max_ps(a, b);
+  };
+  const auto added = [](__m512 a, __m512 b) __attribute__((always_inline)) {
+    return _mm512_add_ps(a, b);
+  };
+  const auto seen = [&](int m, int i) __attribute__((always_inline)) {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_cmplt_epi32_mask(lanes, _mm512_set1_epi32(visible[m] - 16 * i));
+  };
+  const __m512 none = _mm512_set1_ps(-__builtin_inff());
+  const auto score = [&](int m, int i) __attribute__((always_inline)) {
+    return _mm512_mask_loadu_ps(none, seen(m, i), scores + m * kKvBlock + 16 * i);
+  };
+  __m512 largest[Rows];
+  unrolled<Rows>(PITH_EACH(m) {
+    largest[m] = _mm512_max_ps(_mm512_max_ps(score(m, 0), score(m, 1)),
+                               _mm512_max_ps(score(m, 2), score(m, 3)));
   });
-  const float block_max = _mm512_reduce_max_ps(largest);
-  const __m512 shift = _mm512_set1_ps(block_max);
-  __m512 total = _mm512_setzero_ps();
-  largest = _mm512_setzero_ps();
-  unrolled<4>(PITH_EACH(i) {
-    const __m512 weight = exp_ps(_mm512_sub_ps(v[i], shift));
-    total = _mm512_add_ps(total, weight);
-    v[i] = _mm512_mul_ps(weight, _mm512_maskz_loadu_ps(seen[i], value_scales + 16 * i));
-    largest = _mm512_max_ps(largest, v[i]);
+  const __m512 block_max = reduce_each<Rows>(largest, larger);
+  // Who sees nothing has weights of 0, and what it has stays as it is.
+  const __mmask16 sees = _mm512_cmp_ps_mask(block_max, none, _CMP_NEQ_UQ);
+  alignas(64) float shifts[16];
+  _mm512_store_ps(shifts, _mm512_maskz_mov_ps(sees, block_max));
+
+  __m512 totals[Rows];
+  unrolled<Rows>(PITH_EACH(m) {
+    totals[m] = largest[m] = _mm512_setzero_ps();
+    unrolled<4>(PITH_EACH(i) {
+      const __m512 weight = exp_ps(_mm512_sub_ps(score(m, i), _mm512_set1_ps(shifts[m])));
+      totals[m] = _mm512_add_ps(totals[m], weight);
+      const __m512 scaled =
+          _mm512_mul_ps(weight, _mm512_maskz_loadu_ps(seen(m, i), value_scales + 16 * i));
+      largest[m] = _mm512_max_ps(largest[m], scaled);
+      _mm512_storeu_ps(scores + m * kKvBlock + 16 * i, scaled);
+    });
   });
-  const Scaling scale = scaling(_mm512_reduce_max_ps(largest), kWeightLimit);
-  unrolled<4>(PITH_EACH(i) {
-    const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(v[i], _mm512_set1_ps(scale.to)));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16 * i), _mm512_cvtepi32_epi16(whole));
+  const __m512 total = reduce_each<Rows>(totals, added);
+  const __m512 top = reduce_each<Rows>(largest, larger);
+
+  const __mmask16 rows = first(Rows);
+  const __m512 before = _mm512_maskz_loadu_ps(rows, max);
+  const __m512 after = _mm512_max_ps(before, block_max);
+  const __m512 keep = exp_ps(_mm512_maskz_sub_ps(sees, before, after));
+  const __m512 add = _mm512_maskz_mov_ps(sees, exp_ps(_mm512_sub_ps(block_max, after)));
+  _mm512_mask_storeu_ps(max, rows, after);
+  _mm512_mask_storeu_ps(
+      sum, rows,
+      _mm512_fmadd_ps(_mm512_maskz_loadu_ps(rows, sum), keep, _mm512_mul_ps(add, total)));
+  const __mmask16 any = _mm512_cmp_ps_mask(top, _mm512_set1_ps(kNoActivation), _CMP_GT_OQ);
+  _mm512_store_ps(folds.to, _mm512_maskz_div_ps(any, _mm512_set1_ps(kWeightLimit), top));
+  _mm512_store_ps(folds.keep, keep);
+  _mm512_store_ps(folds.add,
+                  _mm512_mul_ps(add, _mm512_mul_ps(top, _mm512_set1_ps(1 / kWeightLimit))));
+  unrolled<Rows>(PITH_EACH(m) {
+    unrolled<4>(PITH_EACH(i) {
+      const __m512 x = _mm512_loadu_ps(scores + m * kKvBlock + 16 * i);
+      const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(x, _mm512_set1_ps(folds.to[m])));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(weights + m * kKvBlock + 16 * i),
+                          _mm512_cvtepi32_epi16(whole));
+    });
   });
-  const float new_max = block_max > *max ? block_max : *max;
-  const float keep = _mm512_cvtss_f32(exp_ps(_mm512_set1_ps(*max - new_max)));
-  const float add = _mm512_cvtss_f32(exp_ps(_mm512_set1_ps(block_max - new_max)));
-  *sum = *sum * keep + add * _mm512_reduce_add_ps(total);
-  *max = new_max;
-  return {keep, add * scale.from};
 }
 
 // out = out * keep + weights x values * add, for 16 Vectors channels from d on.
 template <int Rows, int Vectors>
-PITH_INLINE void add_values(const int16_t* weights, const int16_t* values, const Fold* folds,
+PITH_INLINE void add_values(const int16_t* weights, const int16_t* values, const Folds& folds,
                             float* out, size_t size, size_t d) {
   pair_product<Rows, Vectors>(
       weights, kKvBlock, values + 2 * d, size,
       kPositionPairs, [&](int m, int v, __m512i sum) __attribute__((always_inline)) {
         float* to = out + m * size + d + 16 * v;
-        const __m512 kept = _mm512_mul_ps(_mm512_loadu_ps(to), _mm512_set1_ps(folds[m].keep));
+        const __m512 kept = _mm512_mul_ps(_mm512_loadu_ps(to), _mm512_set1_ps(folds.keep[m]));
         _mm512_storeu_ps(
-            to, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_set1_ps(folds[m].add), kept));
+            to, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_set1_ps(folds.add[m]), kept));
       });
 }
 
-// Rows queries from m0 on. rounded: scratch for [6, D].
+// Queries rounded to 16 bits.
+struct RoundedQueries {
+  const int16_t* q;     // [queries, D]
+  const float* scales;  // [queries]
+};
+
+// A block of 16-bit pairs, with its scales.
+struct PairedBlock {
+  const int16_t* keys;
+  const int16_t* values;
+  const float* key_scales;
+  const float* value_scales;
+};
+
+// Rows queries from m0 on and one block, of which query m sees visible[m].
 template <int Rows>
-void attend_rows(const AttendArgs& args, const int16_t* keys, const int16_t* values, size_t m0,
-                 int16_t* rounded) {
+void attend_rows(const AttendArgs& args, const RoundedQueries& queries, const PairedBlock& block,
+                 const int32_t* visible, size_t m0) {
   const size_t size = args.head_size;
   alignas(64) float scores[Rows * kKvBlock];
   alignas(64) int16_t weights[Rows * kKvBlock];
-  float query_scales[Rows];
-  Fold folds[Rows];
-  for (int m = 0; m < Rows; ++m) {
-    query_scales[m] = round_query(args.q + (m0 + m) * size, size, rounded + m * size);
-  }
+  Folds folds;
   pair_product<Rows, 4>(
-      rounded, size, keys, kKvBlock,
+      queries.q + m0 * size, size, block.keys, kKvBlock,
       size / 2, [&](int m, int v, __m512i sum) __attribute__((always_inline)) {
-        const __m512 scale = _mm512_mul_ps(_mm512_loadu_ps(args.key_scales + 16 * v),
-                                           _mm512_set1_ps(query_scales[m]));
+        const __m512 scale = _mm512_mul_ps(_mm512_loadu_ps(block.key_scales + 16 * v),
+                                           _mm512_set1_ps(queries.scales[m0 + m]));
         _mm512_store_ps(scores + m * kKvBlock + 16 * v,
                         _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale));
       });
-  for (int m = 0; m < Rows; ++m) {
-    const int visible = args.visible[m0 + m];
-    if (visible == 0) {  // weights of 0, and what it has stays as it is
-      __builtin_memset(weights + m * kKvBlock, 0, kKvBlock * sizeof *weights);
-      folds[m] = {1, 0};
-      continue;
-    }
-    folds[m] = round_weights(scores + m * kKvBlock, visible, args.value_scales, args.max + m0 + m,
-                             args.sum + m0 + m, weights + m * kKvBlock);
-  }
+  round_weights<Rows>(scores, visible, block.value_scales, args.max + m0, args.sum + m0, folds,
+                      weights);
   float* out = args.out + m0 * size;
   size_t d = 0;
-  for (; d + 64 <= size; d += 64) add_values<Rows, 4>(weights, values, folds, out, size, d);
-  for (; d < size; d += 16) add_values<Rows, 1>(weights, values, folds, out, size, d);
+  for (; d + 64 <= size; d += 64) add_values<Rows, 4>(weights, block.values, folds, out, size, d);
+  for (; d < size; d += 16) add_values<Rows, 1>(weights, block.values, folds, out, size, d);
+}
+
+// A block as it is, or made of 8-bit keys and values in `scratch` [2, 64, D].
+template <class Element>
+PITH_INLINE PairedBlock paired(const KvBlock& block, size_t size, int16_t* scratch) {
+  if constexpr (sizeof(Element) == sizeof(int16_t)) {
+    return {static_cast<const int16_t*>(block.keys), static_cast<const int16_t*>(block.values),
+            block.key_scales, block.value_scales};
+  } else {
+    int16_t* values = scratch + kKvBlock * size;
+    pair_keys(static_cast<const int8_t*>(block.keys), size, scratch);
+    pair_values(static_cast<const int8_t*>(block.values), size, values);
+    return {scratch, values, block.key_scales, block.value_scales};
+  }
 }
 
 // head_size is a multiple of 16.
 template <class Element>
 void attend_integers(const AttendArgs& args) {
+  constexpr int32_t kAll[] = {kKvBlock, kKvBlock, kKvBlock, kKvBlock, kKvBlock, kKvBlock};
   const size_t size = args.head_size;
-  auto* rounded = reinterpret_cast<int16_t*>(args.scratch);  // [6, D]
-  const int16_t* keys;
-  const int16_t* values;
-  if constexpr (sizeof(Element) == sizeof(int16_t)) {
-    keys = static_cast<const int16_t*>(args.keys);
-    values = static_cast<const int16_t*>(args.values);
-  } else {
-    int16_t* key_pairs = rounded + 6 * size;             // [D / 2, 64, 2]
-    int16_t* value_pairs = key_pairs + kKvBlock * size;  // [32, D, 2]
-    pair_keys(static_cast<const int8_t*>(args.keys), size, key_pairs);
-    pair_values(static_cast<const int8_t*>(args.values), size, value_pairs);
-    keys = key_pairs;
-    values = value_pairs;
+  auto* pairs = reinterpret_cast<int16_t*>(args.scratch);  // [2, 64, D]
+  int16_t* rounded = pairs + 2 * kKvBlock * size;          // [queries, D]
+  float* scales = args.scratch + kKvBlock * size + args.queries * size / 2;
+  for (size_t m = 0; m < args.queries; ++m) {
+    scales[m] = round_query(args.q + m * size, size, rounded + m * size);
   }
-  for_row_groups(args.queries,
-                 [&]<int Rows>(size_t m0) { attend_rows<Rows>(args, keys, values, m0, rounded); });
+  const RoundedQueries queries{rounded, scales};
+  for (size_t b = 0; b < args.block_count; ++b) {
+    const PairedBlock block = paired<Element>(args.blocks[b], size, pairs);
+    const bool last = b + 1 == args.block_count;
+    for_row_groups(args.queries, [&]<int Rows>(size_t m0) {
+      attend_rows<Rows>(args, queries, block, last ? args.visible + m0 : kAll, m0);
+    });
+  }
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Attention over one KV block.
+// Attention over KV blocks.
 #pragma once
 
 #include "kernels/neon/vector.h"
@@ -52,25 +52,26 @@ PITH_INLINE float32x4_t load_values(const int16_t* values, size_t j, size_t d, s
 
 // Keys [D, 64] to floats, scaled per position; `positions` in whole vectors.
 template <class Element>
-void widen_keys(const AttendArgs& args, size_t positions, float* out) {
-  const auto* keys = static_cast<const Element*>(args.keys);
-  for (size_t d = 0; d < args.head_size; ++d) {
+void widen_keys(const KvBlock& block, size_t size, size_t positions, float* out) {
+  const auto* keys = static_cast<const Element*>(block.keys);
+  for (size_t d = 0; d < size; ++d) {
     for (size_t j = 0; j < positions; j += 4) {
       const float32x4_t v = load_keys(keys, d, j);
       vst1q_f32(out + d * kKvBlock + j,
-                args.key_scales ? vmulq_f32(v, vld1q_f32(args.key_scales + j)) : v);
+                block.key_scales ? vmulq_f32(v, vld1q_f32(block.key_scales + j)) : v);
     }
   }
 }
 
 // Values [64, D] to floats [64, stride], scaled per position.
 template <class Element>
-void widen_values(const AttendArgs& args, size_t positions, size_t stride, float* out) {
-  const auto* values = static_cast<const Element*>(args.values);
+void widen_values(const KvBlock& block, size_t size, size_t positions, size_t stride, float* out) {
+  const auto* values = static_cast<const Element*>(block.values);
   for (size_t j = 0; j < positions; ++j) {
-    for (size_t d = 0; d < args.head_size; d += 4) {
-      const float32x4_t v = load_values(values, j, d, args.head_size);
-      vst1q_f32(out + j * stride + d, args.value_scales ? vmulq_n_f32(v, args.value_scales[j]) : v);
+    for (size_t d = 0; d < size; d += 4) {
+      const float32x4_t v = load_values(values, j, d, size);
+      vst1q_f32(out + j * stride + d,
+                block.value_scales ? vmulq_n_f32(v, block.value_scales[j]) : v);
     }
   }
 }
@@ -179,32 +180,34 @@ PITH_INLINE void softmax_update(float* scores, size_t visible, size_t positions,
 }
 
 template <class Element>
-void attend(const AttendArgs& args) {
+void attend_block(const AttendArgs& args, size_t b) {
+  const KvBlock& block = args.blocks[b];
   const size_t size = args.head_size;
   const size_t stride = (size + 15) / 16 * 16;
   float* keys = args.scratch;
   float* values = keys + stride * kKvBlock;
   float* scores = values + stride * kKvBlock;
-  size_t seen = 0;  // positions that any query sees; the others may hold anything
-  for (size_t m = 0; m < args.queries; ++m) {
-    const auto visible = static_cast<size_t>(args.visible[m]);
-    if (visible > seen) seen = visible;
-  }
+  const auto seen = static_cast<size_t>(args.most_seen(b));  // the others may hold anything
   const size_t positions = (seen + 3) / 4 * 4;
-  widen_keys<Element>(args, positions, keys);
-  widen_values<Element>(args, seen, stride, values);
+  widen_keys<Element>(block, size, positions, keys);
+  widen_values<Element>(block, size, seen, stride, values);
   product_all({args.q, size, keys, kKvBlock, size, scores, kKvBlock, false}, args.queries,
               positions);
   for (size_t m = 0; m < args.queries; ++m) {
     float* row = scores + m * kKvBlock;
-    if (args.visible[m] == 0) {
+    const auto visible = static_cast<size_t>(args.seen(b, m));
+    if (visible == 0) {
       for (size_t j = 0; j < positions; j += 4) vst1q_f32(row + j, vdupq_n_f32(0));
       continue;
     }
-    softmax_update(row, static_cast<size_t>(args.visible[m]), positions, args.max + m, args.sum + m,
-                   args.out + m * size, size);
+    softmax_update(row, visible, positions, args.max + m, args.sum + m, args.out + m * size, size);
   }
   product_all({scores, kKvBlock, values, stride, seen, args.out, size, true}, args.queries, size);
+}
+
+template <class Element>
+void attend(const AttendArgs& args) {
+  for (size_t b = 0; b < args.block_count; ++b) attend_block<Element>(args, b);
 }
 
 }  // namespace

@@ -252,18 +252,19 @@ template <class Element>
 constexpr bool kPaired = std::is_same_v<Element, int16_t>;
 
 template <class Element>
-void attend(const AttendArgs& args) {
-  const auto* keys = static_cast<const Element*>(args.keys);
-  const auto* values = static_cast<const Element*>(args.values);
+void attend_block(const AttendArgs& args, size_t b) {
+  const KvBlock& block = args.blocks[b];
+  const auto* keys = static_cast<const Element*>(block.keys);
+  const auto* values = static_cast<const Element*>(block.values);
   const size_t size = args.head_size;
   for (size_t m = 0; m < args.queries; ++m) {
-    const int visible = args.visible[m];
+    const int visible = args.seen(b, m);
     if (visible == 0) continue;
     float scores[kKvBlock];
     float largest = -std::numeric_limits<float>::infinity();
     for (int j = 0; j < visible; ++j) {
       float score = 0;
-      const float scale = args.key_scales ? args.key_scales[j] : 1.0f;
+      const float scale = block.key_scales ? block.key_scales[j] : 1.0f;
       for (size_t d = 0; d < size; ++d) {
         const size_t at = kPaired<Element> ? paired_key_at(d, j) : d * kKvBlock + j;
         score = std::fma(args.q[m * size + d], widened(keys[at]) * scale, score);
@@ -278,7 +279,7 @@ void attend(const AttendArgs& args) {
     float sum = 0;
     for (int j = 0; j < visible; ++j) {
       const float weight = std::exp(scores[j] - max);
-      const float scale = args.value_scales ? args.value_scales[j] : 1.0f;
+      const float scale = block.value_scales ? block.value_scales[j] : 1.0f;
       sum += weight;
       for (size_t d = 0; d < size; ++d) {
         const size_t at = kPaired<Element> ? paired_value_at(j, d, size) : j * size + d;
@@ -288,6 +289,11 @@ void attend(const AttendArgs& args) {
     args.sum[m] = args.sum[m] * correction + sum;
     args.max[m] = max;
   }
+}
+
+template <class Element>
+void attend(const AttendArgs& args) {
+  for (size_t b = 0; b < args.block_count; ++b) attend_block<Element>(args, b);
 }
 
 void to_half(const float* x, size_t n, uint16_t* out) {
