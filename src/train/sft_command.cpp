@@ -1,5 +1,6 @@
-// `pith train sft`: an adapter from samples that were right.
+// `pith train sft`: an adapter from samples that were right and from written answers.
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@
 #include "train/command.h"
 #include "train/commands.h"
 #include "train/sft.h"
+#include "train/written_answers.h"
 
 namespace pith::train {
 namespace {
@@ -28,6 +30,7 @@ constexpr int32_t kMostSteps = std::numeric_limits<int32_t>::max();
 struct SftFlags {
   CommandFlags command;
   std::vector<std::string> data;
+  std::vector<std::string> written;
   SftSelection selection;
   std::string system;  // of the examples; empty: that of the samples
   SftOptions options;
@@ -56,13 +59,12 @@ class SftProgress : public TrainProgress {
   }
 };
 
-// Null: the samples' own prompts stay. `tokenizer` is borrowed.
+// `system`: empty: the one for reasoning. `tokenizer` is borrowed.
 SftPrompt prompt_with(const std::string& system, const Tokenizer& tokenizer, ChatTemplate chat) {
-  if (system.empty()) return nullptr;
   return [&tokenizer, system, chat](const std::string& asked,
                                     int32_t budget) -> Result<std::vector<TokenId>> {
     QuestionStyle style;
-    style.system = with_budget(system, budget);
+    if (!system.empty()) style.system = with_budget(system, budget);
     PITH_TRY(QuestionPrompts prompts,
              question_prompts(style, AnswerKind::number, asked, chat, tokenizer));
     return std::move(prompts.thinking.encoded.ids);
@@ -80,7 +82,9 @@ Status check_prompts(const SftFlags& flags) {
 
 Result<int> sft(SftFlags& flags) {
   CommandFlags& command = flags.command;
-  if (flags.data.empty()) return fail(ErrorCode::usage, "no samples: name their file with --data");
+  if (flags.data.empty() && flags.written.empty()) {
+    return fail(ErrorCode::usage, "no samples: name their file with --data or --written");
+  }
   if (command.output.empty()) return fail(ErrorCode::usage, "no output: name a folder with --out");
   PITH_TRY_VOID(check_prompts(flags));
   std::sort(flags.selection.budgets.begin(), flags.selection.budgets.end());
@@ -92,9 +96,17 @@ Result<int> sft(SftFlags& flags) {
                                         ? read_chat_template(*model.file)
                                         : chat_template_by_name(command.chat_template));
   PITH_TRY(const std::vector<TokenId> header, assistant_header(model.tokenizer, chat));
-  PITH_TRY(const SftData data,
-           read_sft_data(flags.data, flags.selection, {config.vocabulary, config.context, header},
-                         prompt_with(flags.system, model.tokenizer, chat)));
+  const SftPrompt prompt = prompt_with(flags.system, model.tokenizer, chat);
+  std::vector<LoggedCompletion> written;
+  for (const std::string& path : flags.written) {
+    PITH_TRY(std::vector<LoggedCompletion> more,
+             read_written_answers(path, model.tokenizer, prompt));
+    std::move(more.begin(), more.end(), std::back_inserter(written));
+  }
+  // Without a --system, prompts of samples stay as they were drawn with.
+  PITH_TRY(const SftData data, read_sft_data(flags.data, std::move(written), flags.selection,
+                                             {config.vocabulary, config.context, header},
+                                             flags.system.empty() ? nullptr : prompt));
   if (!command.quiet) cli::print_now(summary_of(data));
   SftProgress progress(command.quiet);
   PITH_TRY_VOID(
@@ -109,6 +121,12 @@ void add_data_flags(CLI::App& command, SftFlags& flags) {
   command
       .add_option("--data", flags.data,
                   "What 'pith sample' wrote; several files are taken together")
+      ->option_text("FILE")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+  command
+      .add_option("--written", flags.written,
+                  "Answers that somebody wrote: a JSON object a line, with question and response")
       ->option_text("FILE")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
@@ -141,8 +159,9 @@ void add_batch_flags(CLI::App& command, SftOptions& options) {
 
 void add_sft(CLI::App& app, cli::Context& context) {
   auto flags = std::make_shared<SftFlags>();
-  CLI::App* command =
-      app.add_subcommand("sft", "Train an adapter on samples of the model's own that were right");
+  CLI::App* command = app.add_subcommand(
+      "sft",
+      "Train an adapter on samples of the model's own that were right, or on written answers");
   add_data_flags(*command, *flags);
   add_command_flags(*command, flags->command, "adapter, checkpoints, steps.csv, report.html");
   add_adapter_options(*command, flags->options, flags->alpha);

@@ -5,7 +5,6 @@
 #include <set>
 #include <utility>
 
-#include "eval/sample_log.h"
 #include "train/fingerprint.h"
 
 namespace pith::train {
@@ -121,12 +120,14 @@ class Reader : public SampleLogReader {
 
 }  // namespace
 
-Result<SftData> read_sft_data(const std::vector<std::string>& paths, const SftSelection& selection,
+Result<SftData> read_sft_data(const std::vector<std::string>& paths,
+                              std::vector<LoggedCompletion> written, const SftSelection& selection,
                               const SftModel& model, const SftPrompt& prompt) {
   Reader reader(selection, model, prompt);
   for (const std::string& path : paths) {
     PITH_TRY_VOID(read_sample_log(path, model.vocabulary, reader));
   }
+  for (LoggedCompletion& answer : written) PITH_TRY_VOID(reader.on_sample(std::move(answer)));
   PITH_TRY(SftData data, reader.take());
   if (data.examples.empty()) {
     return fail(

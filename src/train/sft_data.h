@@ -1,4 +1,5 @@
-// What supervised training reads: the samples that `pith sample` wrote (docs/eval.md).
+// What supervised training reads: the samples that `pith sample` wrote (docs/eval.md), and
+// answers that somebody wrote (written_answers.h).
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "eval/sample_log.h"
 #include "text/tokenizer.h"
 #include "train/example.h"
 
@@ -46,11 +48,13 @@ struct SftModel {
 };
 
 // Samples with the same prompt are of the same question, from whichever file.
+//   `written`: samples that are in no file.
 //   `prompt`: makes the examples' prompts; null: they are the samples' own.
 // Errors: not_found, io, those of `prompt`; corrupt (a line that is no sample, tokens that the
 // model does not have, a prompt without the header: it was made with another chat template);
 // usage (nothing is left; a sample that does not say its question's text, for `prompt`).
-Result<SftData> read_sft_data(const std::vector<std::string>& paths, const SftSelection& selection,
+Result<SftData> read_sft_data(const std::vector<std::string>& paths,
+                              std::vector<LoggedCompletion> written, const SftSelection& selection,
                               const SftModel& model, const SftPrompt& prompt = nullptr);
 
 // Differs when the examples do.

@@ -37,7 +37,7 @@ class SftDataTest : public ::testing::Test {
   }
 
   Result<SftData> read(const std::vector<json>& lines, const std::string& tail = "") {
-    return read_sft_data({write(lines, tail)}, selection_, kModel);
+    return read_sft_data({write(lines, tail)}, {}, selection_, kModel);
   }
 
   void expect_error(const json& line, ErrorCode code, const std::string& part) {
@@ -107,7 +107,7 @@ TEST_F(SftDataTest, APromptStatesTheSmallestBudgetThatItsAnswerKeeps) {
     asked.push_back(text);
     return Tokens{budget, 90, 91};
   };
-  const auto data = read_sft_data({write(lines)}, selection_, kModel, prompt);
+  const auto data = read_sft_data({write(lines)}, {}, selection_, kModel, prompt);
   ASSERT_TRUE(data) << data.error().message;
   ASSERT_EQ(data->examples.size(), 2);
   EXPECT_EQ(data->examples[0].prompt, (Tokens{2, 90, 91}));
@@ -123,7 +123,8 @@ TEST_F(SftDataTest, APromptStatesTheSmallestBudgetThatItsAnswerKeeps) {
 
 TEST_F(SftDataTest, OtherPromptsNeedTheQuestion) {
   const SftPrompt prompt = [](const std::string&, int32_t) -> Result<Tokens> { return Tokens{90}; };
-  const auto data = read_sft_data({write({sample({1, 90, 91}, {5})})}, selection_, kModel, prompt);
+  const auto data =
+      read_sft_data({write({sample({1, 90, 91}, {5})})}, {}, selection_, kModel, prompt);
   ASSERT_FALSE(data);
   EXPECT_EQ(data.error().code, ErrorCode::usage);
   EXPECT_NE(data.error().message.find("line 2: it does not say what was asked"), std::string::npos);
@@ -138,7 +139,7 @@ TEST_F(SftDataTest, SeveralFilesShareTheirQuestions) {
   const std::string one = write({sample({1, 90, 91}, {5})}, "", "one.jsonl");
   const std::string two =
       write({sample({1, 90, 91}, {5}), sample({1, 90, 91}, {6})}, "", "two.jsonl");
-  const auto data = read_sft_data({one, two}, selection_, kModel);
+  const auto data = read_sft_data({one, two}, {}, selection_, kModel);
   EXPECT_EQ(data->examples.size(), 2);
   EXPECT_EQ(data->questions, 1);
 }
@@ -158,7 +159,7 @@ TEST_F(SftDataTest, FlawsAreNamed) {
   expect_error({{"prompt_ids", {1.5}}, {"completion_ids", {1}}}, ErrorCode::corrupt, "1.5");
   expect_error(sample({1, 90}, {5}), ErrorCode::corrupt, "no header");
   EXPECT_EQ(read({}).error().code, ErrorCode::usage);
-  EXPECT_EQ(read_sft_data({folder_ / "none"}, selection_, kModel).error().code,
+  EXPECT_EQ(read_sft_data({folder_ / "none"}, {}, selection_, kModel).error().code,
             ErrorCode::not_found);
 }
 

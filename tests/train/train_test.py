@@ -122,8 +122,32 @@ class Sft(SftCase):
         for part in (budgets[:2], budgets[2:]):
             self.assert_fails(self.pith(*self.arguments("bad"), *part), 2, "--budgets", "{budget}")
 
+    def test_written_answers_are_samples_that_are_right(self):
+        text = "a + b = \\boxed{c}"
+        process = self.pith(
+            "tokenize", "-m", self.model, "-q", "--special", input=text + "<|im_end|>"
+        )
+        lines = [json.loads(line) for line in self.data.read_text().splitlines()]
+        questions = list({line["question"]: line for line in lines[1:]}.values())
+        for line in questions:
+            line.update(completion_ids=[int(token) for token in process.out.split()])
+        self.data.write_text("".join(json.dumps(line) + "\n" for line in questions))
+        self.assert_ok(self.pith(*self.arguments("samples")))
+        written = self.folder / "written.jsonl"
+        rows = [{"question": line["asked"], "response": text, "more": 1} for line in questions]
+        written.write_text("\n".join(json.dumps(row) + "\n" for row in rows))
+        arguments = list(self.arguments("written"))
+        at = arguments.index("--data")
+        arguments[at : at + 2] = ("--written", written)
+        process = self.pith(*arguments)
+        self.assertIn("3 examples of 3 questions", process.out)
+        self.assert_same_run("written", "samples")
+        for line, part in (("[]", "object"), ('{"question": "x", "response": " "}', "response")):
+            written.write_text(json.dumps(rows[0]) + "\n" + line + "\n")
+            self.assert_fails(self.pith(*arguments), 1, "written.jsonl, line 2", part)
+
     def test_bad_usage(self):
-        self.assert_fails(self.pith("train", "sft", "--out", "x"), 2, "--data")
+        self.assert_fails(self.pith("train", "sft", "--out", "x"), 2, "--data", "--written")
         self.assert_fails(self.pith("train", "sft", "--data", "x"), 2, "--out")
         self.assert_fails(self.pith("train", "fly"), 2, "fly", "pith train")
         self.assert_fails(
