@@ -1,10 +1,10 @@
 #include "eval/task.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/ascii.h"
+#include "io/json_lines.h"
 
 namespace pith {
 namespace {
@@ -13,47 +13,8 @@ using nlohmann::json;
 
 constexpr int kMostChoices = 10;  // letters A to J, as extract_answer knows them
 
-// One line of the file. Its functions fail with an Error that names the line.
-class Line {
- public:
-  Line(const std::string& path, size_t number) : path_(path), number_(number) {}
-
-  Status parse(std::string_view text) {
-    object_ = json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!object_.is_object()) return bad("it is not a JSON object");
-    return {};
-  }
-
-  template <class... Args>
-  tl::unexpected<Error> bad(fmt::format_string<Args...> format, Args&&... args) const {
-    return fail(ErrorCode::corrupt, "{}, line {}: {}", printable(path_, 400), number_,
-                fmt::format(format, std::forward<Args>(args)...));
-  }
-
-  // The member, or null.
-  const json& member(const char* name) const {
-    static const json kNull;
-    const auto found = object_.find(name);
-    return found == object_.end() ? kNull : *found;
-  }
-
-  // A text that is not blank.
-  Result<std::string> text(const char* name) const {
-    const json& value = member(name);
-    if (!value.is_string()) return bad("it has no text \"{}\"", name);
-    std::string text(trimmed(value.get_ref<const std::string&>()));
-    if (text.empty()) return bad("its \"{}\" is empty", name);
-    return text;
-  }
-
- private:
-  const std::string& path_;
-  size_t number_;
-  json object_;
-};
-
 // A text, or a number as it would be written; nothing for a blank text or null.
-Result<std::string> free_answer(const Line& line) {
+Result<std::string> free_answer(const JsonLine& line) {
   const json& answer = line.member("answer");
   if (answer.is_null()) return std::string();
   if (answer.is_string()) return std::string(trimmed(answer.get_ref<const std::string&>()));
@@ -61,7 +22,7 @@ Result<std::string> free_answer(const Line& line) {
   return line.bad("its \"answer\" is neither text nor a number");
 }
 
-Status read_gsm8k(const Line& line, Question& question) {
+Status read_gsm8k(const JsonLine& line, Question& question) {
   PITH_TRY(question.text, line.text("question"));
   PITH_TRY(const std::string answer, line.text("answer"));
   const size_t mark = answer.rfind("####");
@@ -71,7 +32,7 @@ Status read_gsm8k(const Line& line, Question& question) {
   return {};
 }
 
-Status read_math(const Line& line, Question& question) {
+Status read_math(const JsonLine& line, Question& question) {
   const char* name = line.member("problem").is_null() ? "question" : "problem";
   PITH_TRY(question.text, line.text(name));
   PITH_TRY(question.gold, free_answer(line));
@@ -79,7 +40,7 @@ Status read_math(const Line& line, Question& question) {
 }
 
 // The choices by letter: "A" to "J".
-Result<std::vector<std::string>> read_choices(const Line& line) {
+Result<std::vector<std::string>> read_choices(const JsonLine& line) {
   const json& choices = line.member("choices");
   if (!choices.is_array() && !choices.is_object()) return line.bad("it has no \"choices\"");
   if (choices.size() < 2 || choices.size() > kMostChoices) {
@@ -97,7 +58,7 @@ Result<std::vector<std::string>> read_choices(const Line& line) {
   return texts;
 }
 
-Status read_multiple_choice(const Line& line, Question& question) {
+Status read_multiple_choice(const JsonLine& line, Question& question) {
   question.kind = AnswerKind::choice;
   PITH_TRY(question.text, line.text("question"));
   PITH_TRY(const std::vector<std::string> choices, read_choices(line));
@@ -128,7 +89,7 @@ std::optional<std::string> yes_or_no(const json& answer) {
   return word == "yes" ? "Yes" : "No";
 }
 
-Status read_yes_no(const Line& line, Question& question) {
+Status read_yes_no(const JsonLine& line, Question& question) {
   question.kind = AnswerKind::yes_no;
   PITH_TRY(question.text, line.text("question"));
   const auto answer = yes_or_no(line.member("answer"));
@@ -137,7 +98,7 @@ Status read_yes_no(const Line& line, Question& question) {
   return {};
 }
 
-Status read_own(const Line& line, Question& question) {
+Status read_own(const JsonLine& line, Question& question) {
   PITH_TRY(question.text, line.text("question"));
   const json& kind = line.member("kind");
   if (kind == "choice") {
@@ -154,7 +115,7 @@ Status read_own(const Line& line, Question& question) {
   return {};
 }
 
-Status read_task(const Line& line, Task task, Question& question) {
+Status read_task(const JsonLine& line, Task task, Question& question) {
   switch (task) {
     case Task::gsm8k:
       return read_gsm8k(line, question);
@@ -170,7 +131,7 @@ Status read_task(const Line& line, Task task, Question& question) {
   return read_own(line, question);
 }
 
-std::string id_of(const Line& line, int32_t index) {
+std::string id_of(const JsonLine& line, int32_t index) {
   for (const char* name : {"id", "unique_id"}) {
     const json& id = line.member(name);
     if (id.is_string()) return id.get<std::string>();
@@ -200,19 +161,14 @@ std::string_view task_name(Task task) {
 Result<std::vector<Question>> parse_questions(std::string_view text, const std::string& path,
                                               Task task, int32_t limit) {
   std::vector<Question> questions;
-  size_t number = 0;
-  while (!text.empty() && (limit == 0 || questions.size() < static_cast<size_t>(limit))) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view content = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    ++number;
-    if (content.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    Line line(path, number);
-    PITH_TRY_VOID(line.parse(content));
+  JsonLines lines(text, path);
+  while (limit == 0 || questions.size() < static_cast<size_t>(limit)) {
+    PITH_TRY(const std::optional<JsonLine> line, lines.next());
+    if (!line) break;
     Question question;
     question.index = static_cast<int32_t>(questions.size());
-    question.id = id_of(line, question.index);
-    PITH_TRY_VOID(read_task(line, task, question));
+    question.id = id_of(*line, question.index);
+    PITH_TRY_VOID(read_task(*line, task, question));
     questions.push_back(std::move(question));
   }
   if (questions.empty()) {
