@@ -5,6 +5,7 @@ install(TARGETS pith RUNTIME)
 install(TARGETS pith_shared EXPORT pith LIBRARY)
 install(FILES include/pith/pith.h include/pith/pith.hpp include/pith/version.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/pith)
+install(DIRECTORY packs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/pith/packs)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 
 # find_package(pith), target pith::pith
