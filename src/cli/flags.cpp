@@ -12,6 +12,15 @@ CLI::Option* add_model_option(CLI::App& command, std::string& model) {
       ->option_text("MODEL");
 }
 
+CLI::Option* add_repeated(CLI::App& command, const std::string& flags,
+                          std::vector<std::string>& values, const std::string& value_name,
+                          const std::string& description) {
+  return command.add_option(flags, values, description)
+      ->option_text(value_name)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+}
+
 std::vector<std::string> choices_of(const CLI::Option& option) {
   const std::string type = option.get_type_name();
   if (!type.starts_with('{')) return {};

@@ -54,6 +54,11 @@ CLI::Option* add_numbers(CLI::App& command, const std::string& flags, std::vecto
       ->option_text("N,N,..");
 }
 
+// One value, as often as it is given: all are taken.
+CLI::Option* add_repeated(CLI::App& command, const std::string& flags,
+                          std::vector<std::string>& values, const std::string& value_name,
+                          const std::string& description);
+
 // One of the names.
 template <class T>
 CLI::Option* add_choice(CLI::App& command, const std::string& flags, T& value,

@@ -155,15 +155,6 @@ Result<int> serve(ServeOptions& options) {
   return 0;
 }
 
-// An option that takes one value, as often as it is given.
-void add_repeated(CLI::App& command, const char* flag, std::vector<std::string>& values,
-                  const char* value_name, const char* description) {
-  command.add_option(flag, values, description)
-      ->option_text(value_name)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
-}
-
 void add_network_flags(CLI::App& command, ServeOptions& options) {
   command
       .add_option("--host", options.http.host,

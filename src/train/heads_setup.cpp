@@ -26,14 +26,6 @@ Result<ordered_json> adapter_hashes(const Pack& pack) {
 
 }  // namespace
 
-void add_files(CLI::App& command, const std::string& flag, std::vector<std::string>& files,
-               const std::string& description) {
-  command.add_option(flag, files, description)
-      ->option_text("FILE")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
-}
-
 void add_head_flags(CLI::App& command, HeadFlags& flags, const std::string& data) {
   command
       .add_option(
@@ -41,7 +33,7 @@ void add_head_flags(CLI::App& command, HeadFlags& flags, const std::string& data
           "Reasoning pack that wrote the samples; it gets the head, in place of one that it "
           "has")
       ->option_text("NAME|PATH");
-  add_files(command, "--data", flags.data, data);
+  cli::add_repeated(command, "--data", flags.data, "FILE", data);
   command
       .add_option("-o,--out", flags.output,
                   "Folder of the run: hidden states, figures, report.html; a run that it has goes "

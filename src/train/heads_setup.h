@@ -35,10 +35,6 @@ struct HeadFlags {
 // are.
 void add_head_flags(CLI::App& command, HeadFlags& flags, const std::string& data);
 
-// Adds a flag that takes files, several times.
-void add_files(CLI::App& command, const std::string& flag, std::vector<std::string>& files,
-               const std::string& description);
-
 struct HeadSetup {
   OpenModel model;
   ChatTemplate chat_template;

@@ -118,18 +118,11 @@ Result<int> sft(SftFlags& flags) {
 }
 
 void add_data_flags(CLI::App& command, SftFlags& flags) {
-  command
-      .add_option("--data", flags.data,
-                  "What 'pith sample' wrote; several files are taken together")
-      ->option_text("FILE")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
-  command
-      .add_option("--written", flags.written,
-                  "Answers that somebody wrote: a JSON object a line, with question and response")
-      ->option_text("FILE")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
+  cli::add_repeated(command, "--data", flags.data, "FILE",
+                    "What 'pith sample' wrote; several files are taken together");
+  cli::add_repeated(
+      command, "--written", flags.written, "FILE",
+      "Answers that somebody wrote: a JSON object a line, with question and response");
   cli::add_choice<bool>(command, "--keep", flags.selection.correct_only,
                         {{"correct", true}, {"all", false}},
                         "Samples to train on: correct, or all that came to an end [correct]");

@@ -211,11 +211,12 @@ void add_switcher(CLI::App& app, cli::Context& context) {
   add_head_flags(*command, flags->head,
                  "What 'pith sample --think on' wrote with the pack; several files are taken "
                  "together");
-  add_files(*command, "--data-off", flags->off_data,
-            "The same questions with '--think off': reasoning is needed where it is right more "
-            "often. Without it all questions of --data need it");
-  add_files(*command, "--direct", flags->direct,
-            "Questions that need no reasoning, one JSON object with \"question\" a line");
+  cli::add_repeated(
+      *command, "--data-off", flags->off_data, "FILE",
+      "The same questions with '--think off': reasoning is needed where it is right more "
+      "often. Without it all questions of --data need it");
+  cli::add_repeated(*command, "--direct", flags->direct, "FILE",
+                    "Questions that need no reasoning, one JSON object with \"question\" a line");
   SwitcherTraining& training = flags->training;
   cli::add_number(*command, "--layer", flags->layer, 0, kMostLayers,
                   "Layer behind which hidden states are read; 0: the last");

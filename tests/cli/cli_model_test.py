@@ -1,7 +1,6 @@
 """The commands with a real model of the store."""
 
 import json
-import os
 from pathlib import Path
 
 from python_case import PithTest, main
@@ -14,10 +13,7 @@ ENGLISH = Path(__file__).parents[2] / "LICENSE"
 class RealModel(PithTest):
     def setUp(self):
         super().setUp()
-        del self.environment["PITH_HOME"]
-        for name in ("HOME", "PITH_HOME", "XDG_CACHE_HOME"):
-            if name in os.environ:
-                self.environment[name] = os.environ[name]
+        self.use_installed_models()
         models = json.loads(self.pith("list", "--json").out)["models"]
         if not any(m["installed"] for m in models if m["name"] == MODEL):
             self.fail(f"run ./check, or: pith pull {MODEL}")

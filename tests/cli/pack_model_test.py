@@ -1,7 +1,6 @@
 """The packs of this project (packs/), with the models of the store that they are made for."""
 
 import json
-import os
 from pathlib import Path
 
 from python_case import PithTest, main
@@ -15,10 +14,7 @@ QUESTION = "Tom has 3 boxes of 12 apples. He eats 4 apples and sells half of the
 class ShippedPacks(PithTest):
     def setUp(self):
         super().setUp()
-        del self.environment["PITH_HOME"]
-        for name in ("HOME", "PITH_HOME", "XDG_CACHE_HOME"):
-            if name in os.environ:
-                self.environment[name] = os.environ[name]
+        self.use_installed_models()
 
     def test_each_is_small_and_says_what_it_is_worth(self):
         self.assertTrue(PACKS)

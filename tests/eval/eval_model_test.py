@@ -1,7 +1,6 @@
 """pith eval with a real model, one that knows a little."""
 
 import json
-import os
 import unittest
 
 from python_case import PithTest, main
@@ -16,10 +15,7 @@ QUESTIONS = [("What is the capital of France? A. Rome B. Paris", "B", "choice"),
 class RealModel(PithTest):
     def setUp(self):
         super().setUp()
-        for name in ("HOME", "PITH_HOME"):  # the models of the store
-            self.environment.pop(name, None)
-            if name in os.environ:
-                self.environment[name] = os.environ[name]
+        self.use_installed_models()
         listing = json.loads(self.pith("list", "--json").out)
         if not any(m["name"] == MODEL and m["installed"] for m in listing["models"]):
             self.skipTest(f"{MODEL} is not here")

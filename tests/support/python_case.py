@@ -29,6 +29,13 @@ class PithTest(unittest.TestCase):
             if name in os.environ:
                 self.environment[name] = os.environ[name]
 
+    def use_installed_models(self):
+        """The store of who runs the tests, in place of an empty one."""
+        for name in ("HOME", "PITH_HOME", "XDG_CACHE_HOME"):
+            self.environment.pop(name, None)
+            if name in os.environ:
+                self.environment[name] = os.environ[name]
+
     def start(self, *arguments, **options):
         options.setdefault("env", self.environment)
         options.setdefault("stdin", subprocess.DEVNULL)

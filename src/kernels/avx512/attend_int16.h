@@ -3,7 +3,8 @@
 //
 // A query is rounded to as many bits as sums of 32 bits allow, its softmax weights
 // (times the scales of the values) to 13 bits under a scale of the block: errors of
-// fp16's size. The scales belong to one query and block, so nothing beside them counts.
+// fp16's size. The scales belong to one query, or to it and a block, so nothing beside them
+// counts.
 #pragma once
 
 #include "kernels/avx512/vector.h"
