@@ -14,6 +14,7 @@ struct Pool {
   double right = 0;
 
   double accuracy() const { return right / count; }
+  double mean_agreement() const { return agreement / count; }
   void add(const Pool& other) {
     count += other.count;
     agreement += other.agreement;
@@ -90,8 +91,11 @@ nlohmann::ordered_json Calibration::to_json() const {
 // Pool adjacent violators.
 Calibration Calibration::fit(std::span<const JudgedVote> votes) {
   PITH_CHECK(!votes.empty());
+  std::vector<Pool> pools = pools_by_agreement(votes);
+  pools.front().add({1, pools.front().mean_agreement(), 1});
+  pools.back().add({1, pools.back().mean_agreement(), 0});
   std::vector<Pool> rising;
-  for (const Pool& pool : pools_by_agreement(votes)) {
+  for (const Pool& pool : pools) {
     rising.push_back(pool);
     while (rising.size() > 1 && rising.back().accuracy() <= rising[rising.size() - 2].accuracy()) {
       rising[rising.size() - 2].add(rising.back());
@@ -99,7 +103,7 @@ Calibration Calibration::fit(std::span<const JudgedVote> votes) {
     }
   }
   std::vector<CalibrationPoint> points;
-  for (const Pool& pool : rising) points.push_back({pool.agreement / pool.count, pool.accuracy()});
+  for (const Pool& pool : rising) points.push_back({pool.mean_agreement(), pool.accuracy()});
   return Calibration(std::move(points));
 }
 

@@ -36,7 +36,10 @@ class Calibration {
   static Result<Calibration> from_points(std::vector<CalibrationPoint> points);
   // What to_json() gives. Errors: corrupt (not that), those of from_points().
   static Result<Calibration> from_json(const nlohmann::json& json);
-  // The one closest to the votes by squares (isotonic regression); one vote at least.
+  // The one closest by squares (isotonic regression) to the votes, one at least, and to two
+  // more: a right one with their least agreement, a wrong one with their greatest. So no chance
+  // is 0 or 1, and n votes with one agreement that all were right make (n + 1) / (n + 2), as
+  // in Laplace's rule.
   static Calibration fit(std::span<const JudgedVote> votes);
 
   // The chance that a winner with this share of so many ballots is right: between two

@@ -11,15 +11,15 @@
 namespace pith {
 namespace {
 
-// Five votes of full agreement, a fold each: the others' mean is all that is known.
+// Five votes of full agreement, a fold each: the others are all that is known, by Laplace's rule.
 TEST(CrossFit, OneVoteAFold) {
   const std::vector<JudgedVote> votes = {{1, 8, 1}, {1, 8, 0}, {1, 8, 1}, {1, 8, 1}, {1, 8, 1}};
   const CrossFit fit = cross_fit(votes, 1);
   for (size_t i = 0; i < votes.size(); ++i) {
-    EXPECT_DOUBLE_EQ(fit.probabilities[i], i == 1 ? 1 : 0.75);
+    EXPECT_DOUBLE_EQ(fit.probabilities[i], i == 1 ? 5.0 / 6 : 4.0 / 6);
   }
   ASSERT_EQ(fit.calibration.points().size(), 1u);
-  EXPECT_DOUBLE_EQ(fit.calibration.points()[0].accuracy, 0.8);
+  EXPECT_DOUBLE_EQ(fit.calibration.points()[0].accuracy, 5.0 / 7);
 }
 
 // Right with probability share^2.

@@ -137,7 +137,7 @@ TEST(Summary, CalibratedVotes) {
   ASSERT_TRUE(vote.calibration);
   ASSERT_EQ(vote.calibration->points().size(), 1u);
   EXPECT_DOUBLE_EQ(vote.calibration->points()[0].agreement, 0.75);  // (2 + 1) / (2 + 2)
-  EXPECT_DOUBLE_EQ(vote.calibration->points()[0].accuracy, 0.8);
+  EXPECT_DOUBLE_EQ(vote.calibration->points()[0].accuracy, 0.75);   // (8 + 1) / (10 + 2)
   // Sure of ten, right with eight; rightly not sure of the one without a winner.
   EXPECT_DOUBLE_EQ(vote.agreement.brier, 2.0 / 11);
   EXPECT_DOUBLE_EQ(vote.agreement.calibration_error, 2.0 / 11);

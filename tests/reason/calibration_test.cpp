@@ -64,15 +64,29 @@ TEST(Calibration, JsonThatIsNone) {
 
 TEST(CalibrationFit, PoolsWhatFalls) {
   constexpr size_t kMany = size_t{1} << 40;  // as good as not smoothed
-  const JudgedVote votes[] = {{0.25, kMany, 0}, {0.5, kMany, 1}, {0.75, kMany, 0}, {1, kMany, 1}};
+  std::vector<JudgedVote> votes(9, {0.25, kMany, 0});
+  votes.insert(votes.end(), 9, {1, kMany, 1});
+  votes.push_back({0.75, kMany, 0});
+  votes.push_back({0.5, kMany, 1});
   const auto points = Calibration::fit(votes).points();
   ASSERT_EQ(points.size(), 3u);
+  EXPECT_DOUBLE_EQ(points[0].accuracy, 0.1);
   EXPECT_NEAR(points[1].agreement, 0.625, 1e-9);
   EXPECT_DOUBLE_EQ(points[1].accuracy, 0.5);
-  EXPECT_DOUBLE_EQ(points[2].accuracy, 1);
+  EXPECT_DOUBLE_EQ(points[2].accuracy, 0.9);
 }
 
-// What is fitted is a table that from_points() takes, is monotone, and keeps the mean.
+// Laplace's rule.
+TEST(CalibrationFit, FewVotesAreNoReasonToBeSure) {
+  for (const int count : {1, 8, 100}) {
+    const std::vector<JudgedVote> right(static_cast<size_t>(count), {1, 8, 1});
+    EXPECT_DOUBLE_EQ(Calibration::fit(right).probability(1, 8), (count + 1.0) / (count + 2.0));
+    const std::vector<JudgedVote> wrong(static_cast<size_t>(count), {1, 8, 0});
+    EXPECT_DOUBLE_EQ(Calibration::fit(wrong).probability(1, 8), 1.0 / (count + 2.0));
+  }
+}
+
+// What is fitted is a table that from_points() takes, is monotone, and never sure.
 TEST(CalibrationFit, AnyVotesMakeAMonotoneTable) {
   std::mt19937 random(1);
   for (int trial = 0; trial < 300; ++trial) {
@@ -88,7 +102,8 @@ TEST(CalibrationFit, AnyVotesMakeAMonotoneTable) {
     for (int i = 0; i <= 50; ++i) {
       const double probability = table.probability(i / 50.0, 16);
       EXPECT_GE(probability, before);
-      EXPECT_LE(probability, 1);
+      EXPECT_GT(probability, 0);
+      EXPECT_LT(probability, 1);
       before = probability;
     }
   }
