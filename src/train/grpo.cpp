@@ -186,7 +186,7 @@ class GrpoTraining : public Training {
   void take_group(Group group, Draw& draw) {
     std::vector<Outcome> outcomes;
     for (const Completion& completion : group.completions) outcomes.push_back(completion.outcome);
-    const std::vector<double> rewards = group_rewards(
+    std::vector<double> rewards = group_rewards(
         outcomes, group.budget_tokens, options_.group.margin, options_.barrier_accuracy);
     const bool dropped = are_alike(rewards);
     draw.figures.add(group, rewards, dropped);
@@ -194,9 +194,18 @@ class GrpoTraining : public Training {
       draw.shown = group;
       draw.shown_reward = rewards.front();
     }
-    if (!dropped) {
-      draw.batch.add(std::move(group), group_advantages(rewards, options_.divide_by_deviation));
+    if (dropped) return;
+    if (options_.train_samples > 0) {
+      std::vector<Completion> completions;
+      std::vector<double> their_rewards;
+      for (const size_t i : most_varied(rewards, static_cast<size_t>(options_.train_samples))) {
+        completions.push_back(std::move(group.completions[i]));
+        their_rewards.push_back(rewards[i]);
+      }
+      group.completions = std::move(completions);
+      rewards = std::move(their_rewards);
     }
+    draw.batch.add(std::move(group), group_advantages(rewards, options_.divide_by_deviation));
   }
 
   static Result<std::optional<TrainStep>> nothing_if_cancelled(const Status& status) {

@@ -49,6 +49,9 @@ struct GrpoOptions : TrainOptions {
 
   GroupOptions group;
   int32_t groups = 8;   // of a step
+  // Completions of a group that its gradient is of: see most_varied(); 0: all. Drawing one costs
+  // less than training on it.
+  int32_t train_samples = 0;
   int32_t updates = 1;  // that a step's groups are shared out to
   // Times that groups are drawn in a step: those whose completions are all worth the same
   // are dropped, and as many drawn again. 1: they are not replaced.

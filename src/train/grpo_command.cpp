@@ -120,6 +120,8 @@ void add_group_flags(CLI::App& command, GrpoOptions& options) {
   cli::add_number(command, "--groups", options.groups, 1, kMostSamples,
                   "Groups of a step: questions");
   cli::add_number(command, "--samples", group.samples, 2, kMostSamples, "Answers of a group");
+  cli::add_number(command, "--train-samples", options.train_samples, 0, kMostSamples,
+                  "Of these, how many are trained on: those whose worth varies most; 0: all");
   cli::add_number(command, "--draws", options.draws, 1, 1000,
                   "Times that groups are drawn, until as many differ in their answers' worth; 1: "
                   "those that do not are not replaced");

@@ -43,6 +43,33 @@ bool are_alike(std::span<const double> rewards) {
   return *most - *least < kRounding;
 }
 
+std::vector<size_t> most_varied(std::span<const double> rewards, size_t count) {
+  std::vector<size_t> places(rewards.size());
+  std::iota(places.begin(), places.end(), size_t{0});
+  if (count >= places.size()) return places;
+  std::stable_sort(places.begin(), places.end(),
+                   [&](size_t a, size_t b) { return rewards[a] < rewards[b]; });
+  // Of all choices one of the worst `low` and the best count - low varies most.
+  const auto spread = [&](size_t low) {
+    double sum = 0;
+    double squares = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const double reward = rewards[places[i < low ? i : places.size() - count + i]];
+      sum += reward;
+      squares += reward * reward;
+    }
+    return squares - sum * sum / static_cast<double>(count);
+  };
+  size_t best = 0;
+  for (size_t low = 1; low <= count; ++low) {
+    if (spread(low) > spread(best) + kRounding) best = low;
+  }
+  places.erase(places.begin() + static_cast<std::ptrdiff_t>(best),
+               places.end() - static_cast<std::ptrdiff_t>(count - best));
+  std::sort(places.begin(), places.end());
+  return places;
+}
+
 std::vector<double> group_advantages(std::span<const double> rewards, bool divide_by_deviation) {
   const auto count = static_cast<double>(rewards.size());
   const double mean = std::accumulate(rewards.begin(), rewards.end(), 0.0) / count;

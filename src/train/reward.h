@@ -3,6 +3,7 @@
 // relative to a group: GRPO, arXiv 2402.03300.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -28,6 +29,11 @@ std::vector<double> group_rewards(std::span<const Outcome> group, int32_t budget
 
 // Whether there is anything to learn from them.
 bool are_alike(std::span<const double> rewards);
+
+// The places of the `count` rewards that vary most, ascending: some of the best and some of the
+// worst. Down-sampling of rollouts (PODS, arXiv 2504.13818). All where `count` is not
+// less than there are.
+std::vector<size_t> most_varied(std::span<const double> rewards, size_t count);
 
 // r - mean, divided by the standard deviation of the group if that is asked for; Dr.GRPO
 // (arXiv 2503.20783) does without.

@@ -254,6 +254,27 @@ TEST_F(GrpoTest, GroupsThatTeachNothingAreDroppedAndReplaced) {
   }
 }
 
+TEST_F(GrpoTest, TrainsOnThoseThatVaryMost) {
+  options_.steps = 1;
+  StepObserver all;
+  must_train("all", all);
+  options_.train_samples = options_.group.samples;
+  StepObserver each;
+  must_train("each", each);
+  EXPECT_EQ(each.losses(), all.losses());
+  options_.train_samples = 2;
+  StepObserver two;
+  must_train("two", two);
+  EXPECT_LT(two.steps[0].tokens, all.steps[0].tokens / 2);
+  for (const GrpoColumn place : {kReward, kAccuracy, kLength, kEntropy, kDropped}) {
+    EXPECT_EQ(two.steps[0].more[place], all.steps[0].more[place]) << place;  // of all drawn
+  }
+  // One right and one wrong, of about the same length: advantages of 1 and -1.
+  EXPECT_NEAR(two.steps[0].loss, 0, 1e-2);
+  options_.train_samples = options_.group.samples + 1;
+  expect_error(ErrorCode::usage, "out of its range");
+}
+
 TEST_F(GrpoTest, StopsWhenItHasCollapsed) {
   options_.steps = 20;
   StepObserver observer;

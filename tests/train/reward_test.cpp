@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <random>
 
 namespace pith::train {
 namespace {
@@ -58,6 +59,45 @@ TEST(GroupAdvantages, AreDeviationsFromTheMean) {
   EXPECT_DOUBLE_EQ(divided[0], 0.375 / deviation);
   EXPECT_DOUBLE_EQ(divided[2], -0.625 / deviation);
   EXPECT_EQ(group_advantages(std::vector<double>{2, 2}, true), (std::vector<double>{0, 0}));
+}
+
+double variance(const std::vector<double>& rewards) {
+  double mean = 0;
+  for (const double reward : rewards) mean += reward / static_cast<double>(rewards.size());
+  double squares = 0;
+  for (const double reward : rewards) squares += (reward - mean) * (reward - mean);
+  return squares;
+}
+
+TEST(MostVaried, AreTheBestAndTheWorst) {
+  const std::vector<double> few_right = {0, 0, 1, 0, 0, 0};
+  EXPECT_EQ(most_varied(few_right, 4), (std::vector<size_t>{2, 3, 4, 5}));
+  EXPECT_EQ(most_varied(few_right, 2), (std::vector<size_t>{2, 5}));
+  const std::vector<double> few_wrong = {1, 0.9, 1, 0, 1, 0.5};
+  EXPECT_EQ(most_varied(few_wrong, 2), (std::vector<size_t>{3, 4}));
+  EXPECT_EQ(most_varied(few_wrong, 6), (std::vector<size_t>{0, 1, 2, 3, 4, 5}));
+}
+
+// Beside all choices there are.
+TEST(MostVaried, NoOtherChoiceVariesMore) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<double> rewards(8);
+    for (double& reward : rewards) reward = static_cast<double>(random() % 5) / 4;
+    const size_t count = 2 + random() % 6;
+    double most = 0;
+    for (unsigned choice = 0; choice < 256; ++choice) {
+      std::vector<double> chosen;
+      for (size_t i = 0; i < 8; ++i) {
+        if ((choice >> i & 1) != 0) chosen.push_back(rewards[i]);
+      }
+      if (chosen.size() == count) most = std::max(most, variance(chosen));
+    }
+    std::vector<double> found;
+    for (const size_t i : most_varied(rewards, count)) found.push_back(rewards[i]);
+    ASSERT_EQ(found.size(), count);
+    EXPECT_NEAR(variance(found), most, 1e-12);
+  }
 }
 
 }  // namespace
