@@ -1,6 +1,9 @@
-// Matrix products. A block of 32 inputs of a tile is unpacked to 8 registers, where it
-// stays while all rows of a panel go over it.
+// Matrix products. A block of 32 inputs of a tile is unpacked once, to 8 vectors, which all rows
+// of a panel go over.
 #pragma once
+
+#include <array>
+#include <utility>
 
 #include "kernels/avx512/vector.h"
 
@@ -13,10 +16,12 @@ namespace {
 constexpr size_t kFarPrefetch = 8192;
 constexpr size_t kNearPrefetch = 1024;
 
-// Rows take turns, so that a dot product need not wait for the one before it in its row:
-// by twos in super blocks, where a row has two sums, else by threes.
+// Rows take turns, so that a dot product need not wait for the one before it in its row: it
+// takes 4 or 5 cycles, two may begin in each, and a processor does not look far ahead. In super
+// blocks a row has two sums; where tiles go in pairs, one for each.
 constexpr int kSuperTurn = 2;
-constexpr int kSimpleTurn = 3;
+constexpr int kSimpleTurn = 4;
+constexpr int kPairTurn = 8;
 
 // f.operator()<First, Count>() for each turn of Turn of Rows rows.
 template <int Rows, int Turn, int First = 0, class F>
@@ -36,14 +41,8 @@ PITH_INLINE void dot_four(__m512i& dot, __m512i w, const int8_t* q) {
   asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(dot) : "v"(w), "m"(*reinterpret_cast<const Four*>(q)));
 }
 
-// dot[m] += the products of Vectors vectors of weights with row m of a block.
-template <int Vectors, int Count>
-PITH_INLINE void dot_rows(__m512i* dot, const __m512i* w, const int8_t* q) {
-#pragma GCC unroll 8
-  for (int j = 0; j < Vectors; ++j) {
-#pragma GCC unroll 3
-    for (int m = 0; m < Count; ++m) dot_four(dot[m], w[j], q + m * kBlockInputs + 4 * j);
-  }
+PITH_INLINE void dot_four(__m512i& dot, __m512i w, __m512i fours) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(dot) : "v"(w), "v"(fours));
 }
 
 // The 32 stored weights of 16 outputs as 8 vectors of bytes (tensor/packed.h).
@@ -154,8 +153,13 @@ PITH_INLINE void super_tile(const uint8_t* tile, const MatmulArgs& args, size_t 
             }
           });
           const int8_t* x = q + First * kBlockInputs + i;
-          dot_rows<part_vectors, Count>(low, w + i / 4, x);
-          dot_rows<part_vectors, Count>(high, w + i / 4 + part_vectors, x + part);
+          unrolled<part_vectors>(PITH_EACH(j) {
+            unrolled<Count>(PITH_EACH(m) {
+              const int8_t* at = x + m * kBlockInputs + 4 * j;
+              dot_four(low[m], w[i / 4 + j], at);
+              dot_four(high[m], w[i / 4 + part_vectors + j], at + part);
+            });
+          });
           unrolled<Count>(PITH_EACH(m) {
             const __m512i pair = pair16(low[m], high[m]);
             __m512i& total = scaled[First + m];
@@ -194,53 +198,77 @@ PITH_INLINE void super_tile(const uint8_t* tile, const MatmulArgs& args, size_t 
   }
 }
 
-template <PackedFormat F, int Rows>
-PITH_INLINE void simple_tile(const uint8_t* tile, const MatmulArgs& args, size_t first,
-                             __m512* acc) {
+// So many rows are worth the pains of a pair of tiles.
+constexpr int kLeastPairRows = 4;
+
+// Tiles neighbouring tiles, one or two, against a panel as above. Of a pair both multiply what
+// was fetched of a row, as a fetch for each product would take all that a core can do of them;
+// its weights take 16 vectors, too many for registers beside the sums of several rows, so that
+// they are kept in the first-level cache. `acc`: by tile and row.
+template <PackedFormat F, int Rows, int Tiles>
+PITH_INLINE void simple_tiles(const uint8_t* tile, const MatmulArgs& args, size_t first,
+                              __m512* acc) {
   constexpr PackedFormatInfo info = packed_info(F);
   constexpr int offset_shift = info.offset == 8 ? 3 : info.offset == 16 ? 4 : 7;
+  constexpr int turns = (Rows + kPairTurn - 1) / kPairTurn;
+  constexpr int turn = Tiles == 1 ? kSimpleTurn : (Rows + turns - 1) / turns;
+  const size_t stride = tile_bytes(F, args.inputs);
   const size_t blocks = args.inputs / kBlockInputs;
   const uint8_t* minimums = tile + simple_column_bytes(args.inputs);
   const uint8_t* weights = tile + simple_header_bytes(F, args.inputs);
   const QuantizedRows& a = args.quantized;
   const int8_t* q = a.q + first * args.inputs;
   size_t cell = first * blocks;
-  __m512 sum[Rows];
-  for (int m = 0; m < Rows; ++m) sum[m] = _mm512_setzero_ps();
+  unrolled<Tiles * Rows>(PITH_EACH(i) { acc[i] = _mm512_setzero_ps(); });
   for (size_t b = 0; b < blocks; ++b) {
-    __m512i w[8];
-    prefetch<static_cast<int>(block_bytes(F) / 64)>(weights);
-    unpack<info.bits>(weights, w);
+    __m512i w[Tiles][8];
+    __m512 weight_scale[Tiles], minimum[Tiles];
+    unrolled<Tiles>(PITH_EACH(t) {
+      const size_t at = t * stride;
+      prefetch<static_cast<int>(block_bytes(F) / 64)>(weights + at);
+      unpack<info.bits>(weights + at, w[t]);
+      weight_scale[t] = load_half16(tile + at + b * 2 * kTileOutputs);
+      if constexpr (info.has_min) minimum[t] = load_half16(minimums + at + b * 2 * kTileOutputs);
+    });
+    if constexpr (Tiles > 1 && Rows > kLeastPairRows) asm("" : "+m"(w));
     weights += block_bytes(F);
-    const __m512 weight_scale = load_half16(tile + b * 2 * kTileOutputs);
-    __m512 minimum;
-    if constexpr (info.has_min) minimum = load_half16(minimums + b * 2 * kTileOutputs);
     const int32_t* neg_sums = a.neg_sums + cell;
     const float* scales = a.scales + cell;
     const float* scaled_sums = a.scaled_sums + cell;
-    for_turns<Rows, kSimpleTurn>(PITH_EACH_TURN {
-      __m512i dot[Count];
-#pragma GCC unroll 3
-      for (int m = 0; m < Count; ++m) {
-        dot[m] = info.offset
-                     ? _mm512_slli_epi32(_mm512_set1_epi32(neg_sums[First + m]), offset_shift)
-                     : _mm512_setzero_si512();
-      }
-      dot_rows<8, Count>(dot, w, q + First * kBlockInputs);
-#pragma GCC unroll 3
-      for (int m = 0; m < Count; ++m) {
-        __m512& total = sum[First + m];
-        const __m512 scale = _mm512_mul_ps(weight_scale, _mm512_set1_ps(scales[First + m]));
-        total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[m]), scale, total);
-        if constexpr (info.has_min) {
-          total = _mm512_fmadd_ps(minimum, _mm512_set1_ps(scaled_sums[First + m]), total);
-        }
-      }
+    for_turns<Rows, turn>(PITH_EACH_TURN {
+      __m512i dot[Tiles * Count];
+      unrolled<Count>(PITH_EACH(m) {
+        const __m512i start =
+            info.offset ? _mm512_slli_epi32(_mm512_set1_epi32(neg_sums[First + m]), offset_shift)
+                        : _mm512_setzero_si512();
+        unrolled<Tiles>(PITH_EACH(t) { dot[t * Count + m] = start; });
+      });
+      unrolled<8>(PITH_EACH(j) {
+        unrolled<Count>(PITH_EACH(m) {
+          const int8_t* at = q + (First + m) * kBlockInputs + 4 * j;
+          if constexpr (Tiles == 1) {
+            dot_four(dot[m], w[0][j], at);
+          } else {
+            const __m512i fours = broadcast4(at);
+            unrolled<Tiles>(PITH_EACH(t) { dot_four(dot[t * Count + m], w[t][j], fours); });
+          }
+        });
+      });
+      unrolled<Count>(PITH_EACH(m) {
+        const __m512 row_scale = _mm512_set1_ps(scales[First + m]);
+        unrolled<Tiles>(PITH_EACH(t) {
+          __m512& total = acc[t * Rows + First + m];
+          const __m512 scale = _mm512_mul_ps(weight_scale[t], row_scale);
+          total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[t * Count + m]), scale, total);
+          if constexpr (info.has_min) {
+            total = _mm512_fmadd_ps(minimum[t], _mm512_set1_ps(scaled_sums[First + m]), total);
+          }
+        });
+      });
     });
     q += Rows * kBlockInputs;
     cell += Rows;
   }
-  for (int m = 0; m < Rows; ++m) acc[m] = sum[m];
 }
 
 template <PackedFormat F>
@@ -268,35 +296,46 @@ PITH_INLINE void float_tile(const uint8_t* tile, const MatmulArgs& args, size_t 
   for (int m = 0; m < Rows; ++m) acc[m] = sum[m];
 }
 
-// One tile against the panel of Rows rows that starts at row `first`.
-template <PackedFormat F, int Rows>
+// Tiles tiles against the panel of Rows rows that starts at row `first`.
+template <PackedFormat F, int Rows, int Tiles>
 void tile_panel(const MatmulArgs& args, size_t t, size_t first) {
   const uint8_t* tile = args.tiles + t * tile_bytes(F, args.inputs);
-  __m512 acc[Rows];
+  __m512 acc[Tiles * Rows];
   if constexpr (is_super(F))
     super_tile<F, Rows>(tile, args, first, acc);
   else if constexpr (is_float(F))
     float_tile<F, Rows>(tile, args, first, acc);
   else
-    simple_tile<F, Rows>(tile, args, first, acc);
-  const size_t left = args.outputs - t * kTileOutputs;
-  const auto mask = static_cast<__mmask16>(left >= 16 ? 0xffff : (1u << left) - 1);
-  for (size_t m = 0; m < Rows; ++m) {
-    float* out = args.out + (first + m) * args.out_stride + t * kTileOutputs;
-    const __m512 value =
-        args.accumulate ? _mm512_add_ps(_mm512_maskz_loadu_ps(mask, out), acc[m]) : acc[m];
-    _mm512_mask_storeu_ps(out, mask, value);
-  }
+    simple_tiles<F, Rows, Tiles>(tile, args, first, acc);
+  unrolled<Tiles>(PITH_EACH(i) {
+    const size_t begin = (t + i) * kTileOutputs;
+    const size_t left = args.outputs - begin;
+    const auto mask = static_cast<__mmask16>(left >= 16 ? 0xffff : (1u << left) - 1);
+    unrolled<Rows>(PITH_EACH(m) {
+      float* out = args.out + (first + m) * args.out_stride + begin;
+      __m512 value = acc[i * Rows + m];
+      if (args.accumulate) value = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, out), value);
+      _mm512_mask_storeu_ps(out, mask, value);
+    });
+  });
 }
+
+using TilePanel = void (*)(const MatmulArgs&, size_t, size_t);
+
+// By rows - 1.
+template <PackedFormat F, int Tiles>
+struct TilePanels {
+  template <int... I>
+  static constexpr std::array<TilePanel, kPanelRows> of(std::integer_sequence<int, I...>) {
+    return {tile_panel<F, I + 1, (I + 1 < kLeastPairRows ? 1 : Tiles)>...};
+  }
+  static constexpr std::array<TilePanel, kPanelRows> all =
+      of(std::make_integer_sequence<int, kPanelRows>());
+};
 
 template <PackedFormat F>
 void matmul(const MatmulArgs& args) {
-  using TilePanel = void (*)(const MatmulArgs&, size_t, size_t);
-  static constexpr TilePanel kernels[kPanelRows] = {
-      tile_panel<F, 1>,  tile_panel<F, 2>,  tile_panel<F, 3>,  tile_panel<F, 4>,
-      tile_panel<F, 5>,  tile_panel<F, 6>,  tile_panel<F, 7>,  tile_panel<F, 8>,
-      tile_panel<F, 9>,  tile_panel<F, 10>, tile_panel<F, 11>, tile_panel<F, 12>,
-      tile_panel<F, 13>, tile_panel<F, 14>, tile_panel<F, 15>, tile_panel<F, 16>};
+  constexpr int most = is_super(F) || is_float(F) ? 1 : 2;
   // So many tiles stay in the L2 cache while all panels pass over them.
   constexpr size_t kCacheBytes = 384 * 1024;
   const size_t bytes = tile_bytes(F, args.inputs);
@@ -306,7 +345,11 @@ void matmul(const MatmulArgs& args) {
     for (size_t p = 0; p < panel_count(args.rows); ++p) {
       const size_t first = panel_begin(args.rows, p);
       const size_t rows = panel_begin(args.rows, p + 1) - first;
-      for (size_t t = t0; t < t1; ++t) kernels[rows - 1](args, t, first);
+      size_t t = t0;
+      if (most > 1 && rows >= kLeastPairRows) {
+        for (; t + 1 < t1; t += 2) TilePanels<F, most>::all[rows - 1](args, t, first);
+      }
+      for (; t < t1; ++t) TilePanels<F, 1>::all[rows - 1](args, t, first);
     }
   }
 }
