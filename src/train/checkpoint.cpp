@@ -81,7 +81,9 @@ Result<int64_t> Checkpoints::load(AdamW& optimizer, ordered_json& state) const {
         tensor->shape != shape_of(entry.tensor)) {
       return file.corrupt(fmt::format("it has not the right tensor {}", entry.name));
     }
-    std::memcpy(entry.tensor.mutable_data_ptr<float>(), tensor->data.data(), tensor->data.size());
+    at::Tensor saved_tensor = at::empty(entry.tensor.sizes(), at::kFloat);
+    std::memcpy(saved_tensor.mutable_data_ptr<float>(), tensor->data.data(), tensor->data.size());
+    entry.tensor.copy_(saved_tensor);
   }
   optimizer.set_steps(updates.get<int64_t>());
   state = saved["state"];
@@ -103,7 +105,7 @@ Status Checkpoints::save(const AdamW& optimizer, int64_t step, const ordered_jso
     tensors.push_back({entry.name, DType::f32, shape_of(entry.tensor)});
   }
   const auto bytes_of = [&](size_t i) -> Result<std::vector<uint8_t>> {
-    const at::Tensor plain = entries[i].tensor.contiguous();
+    const at::Tensor plain = entries[i].tensor.to(at::kCPU).contiguous();
     const auto* data = reinterpret_cast<const uint8_t*>(plain.const_data_ptr<float>());
     return std::vector<uint8_t>(data, data + plain.nbytes());
   };

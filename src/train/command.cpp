@@ -60,6 +60,10 @@ void add_training_flags(CLI::App& command, TrainOptions& options, const std::str
       command, "--precision", options.precision,
       {{"bf16", TrainPrecision::bf16}, {"f32", TrainPrecision::f32}},
       "bf16: products with quantised weights in 8 bits; f32: all exact [bf16]");
+  command
+      .add_option("--device", options.device,
+                  "Where gradients are computed: cpu, cuda or cuda:N, the GPU number N [cpu]")
+      ->option_text("NAME");
   cli::add_number(command, "--checkpoint-every", options.checkpoint_steps, 1, kLargest,
                   "Steps between checkpoints");
   cli::add_number<uint64_t>(command, "-s,--seed", options.seed, 0,

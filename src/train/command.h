@@ -18,8 +18,8 @@ namespace pith::train {
 std::vector<CLI::Option*> add_adapter_options(CLI::App& command, TrainOptions& options,
                                               double& alpha);
 
-// --learning-rate, --warmup, --weight-decay, --clip, --rows, --precision, --checkpoint-every,
-// --seed, --threads. `seed` says what that is for.
+// --learning-rate, --warmup, --weight-decay, --clip, --rows, --precision, --device,
+// --checkpoint-every, --seed, --threads. `seed` says what that is for.
 void add_training_flags(CLI::App& command, TrainOptions& options, const std::string& seed);
 
 // --model, --chat-template, --out, --quiet. `files`: what the folder has.

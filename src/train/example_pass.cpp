@@ -30,8 +30,8 @@ ExamplePass::ExamplePass(const Twin& twin, std::span<const Example> examples,
     }
     first += static_cast<int64_t>(tokens.size());
   }
-  rows_ = at::tensor(rows, at::kLong);
-  targets_ = at::tensor(targets, at::kLong);
+  rows_ = at::tensor(rows, at::kLong).to(twin.device());
+  targets_ = at::tensor(targets, at::kLong).to(twin.device());
 }
 
 at::Tensor ExamplePass::read_off(const at::Tensor& hidden, double temperature) const {

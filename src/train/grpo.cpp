@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "train/completion_log.h"
+#include "train/device.h"
 #include "train/example_pass.h"
 #include "train/fingerprint.h"
 #include "train/group_exchange.h"
@@ -186,8 +187,8 @@ class GrpoTraining : public Training {
   void take_group(Group group, Draw& draw) {
     std::vector<Outcome> outcomes;
     for (const Completion& completion : group.completions) outcomes.push_back(completion.outcome);
-    std::vector<double> rewards = group_rewards(
-        outcomes, group.budget_tokens, options_.group.margin, options_.barrier_accuracy);
+    std::vector<double> rewards = group_rewards(outcomes, group.budget_tokens,
+                                                options_.group.margin, options_.barrier_accuracy);
     const bool dropped = are_alike(rewards);
     draw.figures.add(group, rewards, dropped);
     if (draw.shown.completions.empty()) {
@@ -243,7 +244,7 @@ class GrpoTraining : public Training {
       if (!ranks_.owns(i)) continue;
       const at::Tensor own = ExamplePass(twin_, batch.examples, parts[i])
                                  .log_probabilities(pass, temperature())
-                                 .to(at::kFloat)
+                                 .to(at::kCPU, at::kFloat)
                                  .contiguous();
       std::copy_n(own.const_data_ptr<float>(), all.size() - begin, all.data() + begin);
     }
@@ -296,9 +297,9 @@ class GrpoTraining : public Training {
 
   // What is known of the tokens of `part`, which is one of `chosen`'s; `weights` by example of
   // these.
-  static PolicyTokens tokens_of(const GrpoBatch& batch, const std::vector<size_t>& chosen,
-                                const std::vector<size_t>& part,
-                                const std::vector<double>& weights) {
+  PolicyTokens tokens_of(const GrpoBatch& batch, const std::vector<size_t>& chosen,
+                         const std::vector<size_t>& part,
+                         const std::vector<double>& weights) const {
     std::vector<float> old;
     std::vector<double> advantages;
     std::vector<double> token_weights;
@@ -307,10 +308,11 @@ class GrpoTraining : public Training {
       advantages.insert(advantages.end(), batch.old[i].size(), batch.advantages[i]);
       token_weights.insert(token_weights.end(), batch.old[i].size(), weights[i - chosen.front()]);
     }
-    return {at::tensor(old),
+    const at::Device device = twin_.device();
+    return {at::tensor(old).to(device),
             {},
-            at::tensor(advantages, at::kFloat),
-            at::tensor(token_weights, at::kFloat)};
+            at::tensor(advantages, at::kFloat).to(device),
+            at::tensor(token_weights, at::kFloat).to(device)};
   }
 
   double temperature() const { return static_cast<double>(options_.group.temperature); }
@@ -339,21 +341,23 @@ class GrpoTraining : public Training {
 // ---- What it begins with
 
 Result<Lora> make_lora(const GrpoModel& model, const ModelConfig& config,
-                       const GrpoOptions& options) {
-  if (model.start == nullptr) return Lora(config, lora_options(options));
+                       const GrpoOptions& options, at::Device device) {
+  const at::TensorOptions kind = at::TensorOptions(at::kFloat).device(device);
+  if (model.start == nullptr) return Lora(config, lora_options(options), kind);
   const auto& tokens = model.start->invocation_tokens();
   if (!tokens.empty() && tokens != model.header) {
     return fail(ErrorCode::unsupported,
                 "the adapter is switched on by other tokens than the header of the assistant's "
                 "turn, where training has it");
   }
-  return Lora::from(*model.start, config);
+  return Lora::from(*model.start, config, kind);
 }
 
 std::string fingerprint_of(const Lora& lora) {
   Fingerprint print;
   for (const at::Tensor& factor : lora.parameters()) {
-    print.add(factor.const_data_ptr(), factor.nbytes());
+    const at::Tensor values = factor.detach().to(at::kCPU);
+    print.add(values.const_data_ptr(), values.nbytes());
   }
   return print.hex();
 }
@@ -365,22 +369,24 @@ Result<RunEnd> train_grpo(const GrpoModel& model, std::span<const Question> ques
                           Ranks& ranks, TrainObserver& observer) {
   PITH_TRY_VOID(check_grpo_options(options));
   PITH_TRY_VOID(check_questions(questions));
+  PITH_TRY(const at::Device device, open_device(options.device, ranks));
   const ModelConfig& config = model.rollout.model->config();
-  PITH_TRY(const Lora lora, make_lora(model, config, options));
-  std::optional<Lora> start;
-  if (options.reference == KlReference::start) {
-    PITH_TRY(start, make_lora(model, config, options));
-  }
-  std::optional<RunFolder> run;
-  if (ranks.is_first()) {
-    PITH_TRY(run, RunFolder::open(folder));
-  }
-  const ordered_json settings = grpo_settings(model, questions, options, fingerprint_of(lora));
   ThreadPool& pool = *model.rollout.pool;
   RunEnd end;
   const auto work = [&]() -> Status {
-    if (run) PITH_TRY_VOID(run->check_room(lora.parameters(), 2, options.steps));
-    PITH_TRY(const Twin twin, Twin::load(model.file, scalar_type(options.precision), pool));
+    PITH_TRY(const Lora lora, make_lora(model, config, options, device));
+    std::optional<Lora> start;
+    if (options.reference == KlReference::start) {
+      PITH_TRY(start, make_lora(model, config, options, device));
+    }
+    std::optional<RunFolder> run;
+    if (ranks.is_first()) {
+      PITH_TRY(run, RunFolder::open(folder));
+      PITH_TRY_VOID(run->check_room(lora.parameters(), 2, options.steps));
+    }
+    const ordered_json settings = grpo_settings(model, questions, options, fingerprint_of(lora));
+    PITH_TRY(const Twin twin, Twin::load(model.file, scalar_type(options.precision), pool, device,
+                                         math_for(device)));
     AdamW optimizer(lora.parameters(), {.weight_decay = options.weight_decay});
     GrpoTraining training(model, twin, lora, start ? &*start : nullptr, optimizer, questions,
                           options, judge, folder, ranks, observer);

@@ -48,7 +48,7 @@ struct GrpoOptions : TrainOptions {
   }
 
   GroupOptions group;
-  int32_t groups = 8;   // of a step
+  int32_t groups = 8;  // of a step
   // Completions of a group that its gradient is of: see most_varied(); 0: all. Drawing one costs
   // less than training on it.
   int32_t train_samples = 0;

@@ -57,8 +57,8 @@ Status check_grpo_options(const GrpoOptions& options) {
   const CollapseLimits& collapse = options.collapse;
   const bool good =
       options.steps >= 1 && options.groups >= 1 && options.updates >= 1 &&
-      (options.train_samples == 0 || (options.train_samples >= 2 &&
-                                      options.train_samples <= options.group.samples)) &&
+      (options.train_samples == 0 ||
+       (options.train_samples >= 2 && options.train_samples <= options.group.samples)) &&
       options.updates <= options.groups && options.draws >= 1 && options.barrier_accuracy >= 0 &&
       options.barrier_accuracy <= 1 && options.loss.kl >= 0 && options.loss.clip_low > 0 &&
       options.loss.clip_low <= 1 && options.loss.clip_high > 0 && collapse.window >= 1 &&

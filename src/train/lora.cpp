@@ -37,15 +37,16 @@ class LoraSource : public AdapterSource {
   std::vector<int32_t> invocation_tokens_;
 };
 
-at::Tensor from_floats(const std::vector<float>& values, int64_t rows, at::ScalarType dtype) {
+at::Tensor from_floats(const std::vector<float>& values, int64_t rows,
+                       const at::TensorOptions& kind) {
   at::Tensor tensor = at::empty({rows, static_cast<int64_t>(values.size()) / rows}, at::kFloat);
   std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<float>());
-  return tensor.to(dtype);
+  return tensor.to(kind);
 }
 
 }  // namespace
 
-Lora::Lora(const ModelConfig& config, const LoraOptions& options, at::ScalarType dtype)
+Lora::Lora(const ModelConfig& config, const LoraOptions& options, const at::TensorOptions& kind)
     : Lora(config) {
   for (int32_t layer = 0; layer < config.layers; ++layer) {
     for (int i = 0; i < kLayerMatrices; ++i) {
@@ -62,15 +63,15 @@ Lora::Lora(const ModelConfig& config, const LoraOptions& options, at::ScalarType
         a[k] = static_cast<float>(bound * (2 * random_unit(options.seed, stream, k) - 1));
       }
       put(layer, matrix,
-          {from_floats(a, options.rank, dtype),
-           at::zeros({static_cast<int64_t>(shape.outputs), options.rank}, dtype),
+          {from_floats(a, options.rank, kind),
+           at::zeros({static_cast<int64_t>(shape.outputs), options.rank}, kind),
            options.alpha / static_cast<double>(options.rank)});
     }
   }
 }
 
 Result<Lora> Lora::from(const AdapterSource& source, const ModelConfig& config,
-                        at::ScalarType dtype) {
+                        const at::TensorOptions& kind) {
   Lora lora(config);
   for (int32_t layer = 0; layer < config.layers; ++layer) {
     for (int i = 0; i < kLayerMatrices; ++i) {
@@ -80,7 +81,7 @@ Result<Lora> Lora::from(const AdapterSource& source, const ModelConfig& config,
       PITH_TRY(const LowRank pair, source.read(layer, matrix));
       const auto outputs = static_cast<int64_t>(matrix_shape(config, matrix).outputs);
       lora.put(layer, matrix,
-               {from_floats(pair.a, rank, dtype), from_floats(pair.b, outputs, dtype), pair.scale});
+               {from_floats(pair.a, rank, kind), from_floats(pair.b, outputs, kind), pair.scale});
     }
   }
   return lora;

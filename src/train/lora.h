@@ -31,14 +31,16 @@ struct LoraPair {
   bool is_there() const { return a.defined(); }
 };
 
-// Leaves that require a gradient, in float32 (float64 for a twin in float64). One thread.
+// Leaves that require a gradient, in float32 (float64 for a twin in float64) and on the twin's
+// device. One thread.
 class Lora {
  public:
   // As PEFT begins: A uniform in +- 1 / sqrt(inputs), B zero, so that nothing changes yet.
-  Lora(const ModelConfig& config, const LoraOptions& options, at::ScalarType dtype = at::kFloat);
+  Lora(const ModelConfig& config, const LoraOptions& options,
+       const at::TensorOptions& kind = at::kFloat);
   // One that was trained before. Errors: those of AdapterSource::read.
   static Result<Lora> from(const AdapterSource& source, const ModelConfig& config,
-                           at::ScalarType dtype = at::kFloat);
+                           const at::TensorOptions& kind = at::kFloat);
 
   const LoraPair& at(int32_t layer, LayerMatrix matrix) const {
     return layers_[static_cast<size_t>(layer)][static_cast<size_t>(matrix)];

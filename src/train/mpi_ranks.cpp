@@ -27,10 +27,22 @@ Status check(int status, const char* what) {
   return fail(ErrorCode::io, "MPI could not {}: {}", what, printable(text, 300));
 }
 
+// Number of this process among those of its machine.
+Result<size_t> find_local_rank() {
+  MPI_Comm machine = MPI_COMM_NULL;
+  int rank = 0;
+  PITH_TRY_VOID(
+      check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine),
+            "find the ranks of this machine"));
+  PITH_TRY_VOID(check(MPI_Comm_rank(machine, &rank), "say the rank"));
+  PITH_TRY_VOID(check(MPI_Comm_free(&machine), "end a group"));
+  return static_cast<size_t>(rank);
+}
+
 class MpiRanks : public Ranks {
  public:
-  MpiRanks(size_t rank, size_t count, std::function<bool()> cancelled)
-      : Ranks(rank, count), cancelled_(std::move(cancelled)) {}
+  MpiRanks(size_t rank, size_t count, size_t local_rank, std::function<bool()> cancelled)
+      : Ranks(rank, count, local_rank), cancelled_(std::move(cancelled)) {}
 
   Result<std::vector<std::string>> gather(std::string own) override {
     if (own.size() > kMostBytes) return too_much();
@@ -119,8 +131,9 @@ Result<std::unique_ptr<Ranks>> open_ranks(std::function<bool()> cancelled) {
   int count = 1;
   PITH_TRY_VOID(check(MPI_Comm_rank(MPI_COMM_WORLD, &rank), "say the rank"));
   PITH_TRY_VOID(check(MPI_Comm_size(MPI_COMM_WORLD, &count), "count the ranks"));
+  PITH_TRY(const size_t local_rank, find_local_rank());
   return std::make_unique<MpiRanks>(static_cast<size_t>(rank), static_cast<size_t>(count),
-                                    std::move(cancelled));
+                                    local_rank, std::move(cancelled));
 }
 
 }  // namespace pith::train

@@ -23,6 +23,7 @@ class Ranks {
 
   size_t rank() const { return rank_; }  // from 0
   size_t count() const { return count_; }
+  size_t local_rank() const { return local_rank_; }  // among those of the same machine
   // It alone has the run's folder, and talks.
   bool is_first() const { return rank_ == 0; }
   // Whether part `part` of a step is this rank's.
@@ -43,17 +44,19 @@ class Ranks {
   }
 
  protected:
-  Ranks(size_t rank, size_t count) : rank_(rank), count_(count) {}
+  Ranks(size_t rank, size_t count, size_t local_rank)
+      : rank_(rank), count_(count), local_rank_(local_rank) {}
 
  private:
   size_t rank_;
   size_t count_;
+  size_t local_rank_;
 };
 
 // A process by itself.
 class OneRank : public Ranks {
  public:
-  OneRank() : Ranks(0, 1) {}
+  OneRank() : Ranks(0, 1, 0) {}
 
   Result<std::vector<std::string>> gather(std::string own) override {
     return std::vector<std::string>{std::move(own)};

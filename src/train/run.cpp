@@ -100,9 +100,11 @@ class Run {
     for (const auto* tensors :
          {&optimizer_.parameters(), &optimizer_.first(), &optimizer_.second()}) {
       for (const at::Tensor& tensor : *tensors) {
-        auto* data = static_cast<char*>(tensor.mutable_data_ptr());
-        PITH_TRY(const std::string bytes, ranks_.from_first({data, tensor.nbytes()}));
-        bytes.copy(data, tensor.nbytes());
+        const at::Tensor shared = tensor.detach().to(at::kCPU);
+        auto* data = static_cast<char*>(shared.mutable_data_ptr());
+        PITH_TRY(const std::string bytes, ranks_.from_first({data, shared.nbytes()}));
+        bytes.copy(data, shared.nbytes());
+        tensor.detach().copy_(shared);
       }
     }
     PITH_TRY(const std::string steps, ranks_.from_first(std::to_string(optimizer_.steps())));

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "train/device.h"
 #include "train/example_pass.h"
 #include "train/run.h"
 #include "train/sum_gradients.h"
@@ -102,6 +103,7 @@ Status train_sft(std::shared_ptr<const GgufFile> file, const std::vector<TokenId
                  const SftData& data, const SftOptions& options, const std::string& folder,
                  Ranks& ranks, TrainObserver& observer) {
   PITH_TRY_VOID(check_sft_options(options));
+  PITH_TRY(const at::Device device, open_device(options.device, ranks));
   std::optional<RunFolder> run;
   if (ranks.is_first()) {
     PITH_TRY(run, RunFolder::open(folder));
@@ -110,8 +112,10 @@ Status train_sft(std::shared_ptr<const GgufFile> file, const std::vector<TokenId
   const int threads = options.threads == 0 ? available_cores() : options.threads;
   return with_torch(threads, [&]() -> Status {
     ThreadPool pool(threads);
-    PITH_TRY(const Twin twin, Twin::load(std::move(file), scalar_type(options.precision), pool));
-    const Lora lora(twin.config(), lora_options(options));
+    PITH_TRY(const Twin twin, Twin::load(std::move(file), scalar_type(options.precision), pool,
+                                         device, math_for(device)));
+    const Lora lora(twin.config(), lora_options(options),
+                    at::TensorOptions(at::kFloat).device(device));
     const int64_t steps = sft_steps(data, options);
     if (run) PITH_TRY_VOID(run->check_room(lora.parameters(), 1, steps));
     AdamW optimizer(lora.parameters(), {.weight_decay = options.weight_decay});

@@ -28,7 +28,7 @@ Status sum_gradients(Ranks& ranks, const std::vector<at::Tensor>& parameters,
     if (gradient.defined()) {
       gradient.copy_(part);
     } else {
-      gradient = part.clone();
+      gradient = at::empty_like(parameter).copy_(part);
     }
   }
   return {};

@@ -28,6 +28,7 @@ struct TrainOptions {
   int64_t steps = 0;         // 0: as the kind of training has it
   int32_t most_rows = 1024;  // tokens behind the boundary that are computed at once
   TrainPrecision precision = TrainPrecision::bf16;
+  std::string device = "cpu";  // of the twin: see open_device()
   uint64_t seed = 0;
   int32_t threads = 0;            // 0: all cores
   int32_t checkpoint_steps = 20;  // between checkpoints
@@ -36,8 +37,8 @@ struct TrainOptions {
 // Errors: usage (one is out of its range).
 Status check_options(const TrainOptions& options);
 
-// All that is random or counts in a run, but for `threads` and `checkpoint_steps`: two runs
-// of one kind with the same settings on one machine have the same losses.
+// All that is random or counts in a run, but for `device`, `threads` and `checkpoint_steps`: two
+// runs of one kind with the same settings on one machine's device have the same losses.
 nlohmann::ordered_json train_settings(const GgufFile& file, const TrainOptions& options);
 
 class TrainObserver {

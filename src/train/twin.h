@@ -28,6 +28,10 @@ enum class TwinMath {
   plain,  // LibTorch's own operations
 };
 
+inline TwinMath math_for(at::Device device) {
+  return device.is_cpu() ? TwinMath::fused : TwinMath::plain;
+}
+
 // Immutable; its functions may be called from one thread at a time. Out of memory and the
 // like are exceptions of LibTorch (c10::Error).
 class Twin {
@@ -43,6 +47,7 @@ class Twin {
 
   const ModelConfig& config() const { return config_; }
   const FrozenMatrix& head() const { return head_; }  // [V, C]
+  at::Device device() const { return device_; }       // of all tensors here
 
   // The base model reads a text. No gradient.
   Past read(std::span<const TokenId> tokens) const;

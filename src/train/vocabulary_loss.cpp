@@ -25,11 +25,13 @@ ChunkedRows compute_chunks(const at::Tensor& hidden, const FrozenMatrix& head,
     const int64_t count = std::min(chunk_rows, rows - first);
     const at::Tensor target = targets.narrow(0, first, count);
     const at::Tensor logits = multiply(hidden.narrow(0, first, count), heads)[0];  // [count, V]
-    const at::Tensor sums = log_sum_exp_rows(logits);
+    const at::Tensor sums = logits.is_cpu() ? log_sum_exp_rows(logits) : logits.logsumexp(1);
     result.log_probabilities.narrow(0, first, count)
         .copy_(logits.gather(1, target.unsqueeze(1)).squeeze(1) - sums);
     if (!with_slopes) continue;
-    const at::Tensor dlogits = log_softmax_gradient_rows(logits, sums, target, head.rows_type());
+    const at::Tensor dlogits =
+        logits.is_cpu() ? log_softmax_gradient_rows(logits, sums, target, head.rows_type())
+                        : plain_log_softmax_gradient(logits, sums, target, head.rows_type());
     result.slopes.narrow(0, first, count).copy_(multiply_backward({&dlogits, 1}, heads));
   }
   return result;
@@ -52,6 +54,14 @@ class VocabularyLogProbabilities : public torch::autograd::Function<VocabularyLo
 };
 
 }  // namespace
+
+at::Tensor plain_log_softmax_gradient(const at::Tensor& logits, const at::Tensor& log_sums,
+                                      const at::Tensor& targets, at::ScalarType type) {
+  const at::Tensor places = targets.unsqueeze(1);
+  at::Tensor gradient = (logits - log_sums.unsqueeze(1)).exp_().neg_();
+  gradient.scatter_add_(1, places, at::ones(places.sizes(), gradient.options()));
+  return gradient.to(type);
+}
 
 at::Tensor vocabulary_log_probabilities(const at::Tensor& hidden, const FrozenMatrix& head,
                                         const at::Tensor& targets, int64_t chunk_rows) {

@@ -17,4 +17,9 @@ at::Tensor vocabulary_log_probabilities(const at::Tensor& hidden, const FrozenMa
                                         const at::Tensor& targets,
                                         int64_t chunk_rows = kLossChunkRows);
 
+// log_softmax_gradient_rows() of train/row_ops.h in LibTorch's own operations, for other devices
+// than the CPU.
+at::Tensor plain_log_softmax_gradient(const at::Tensor& logits, const at::Tensor& log_sums,
+                                      const at::Tensor& targets, at::ScalarType type);
+
 }  // namespace pith::train

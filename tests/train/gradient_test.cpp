@@ -2,6 +2,7 @@
 // computed twice against LibTorch's own way. All in float64.
 #include "base/rng.h"
 #include "train/adamw.h"
+#include "train/row_ops.h"
 #include "train/train_fixture.h"
 #include "train/vocabulary_loss.h"
 
@@ -144,6 +145,17 @@ TEST(VocabularyLogProbabilities, AreThoseOfSoftmax) {
       EXPECT_TRUE(result.allclose(expected, 1e-13, 1e-13)) << chunk;
     }
   }
+}
+
+// The two ways of its gradient: row_ops.h for CPUs, LibTorch's for other devices.
+TEST(VocabularyLogProbabilities, PlainGradientsAreThoseOfTheRows) {
+  const at::Tensor logits = at::linspace(-9, 9, 4 * 37, at::kDouble).view({4, 37}).sin() * 5;
+  const at::Tensor targets = at::tensor({0, 36, 17, 17}, at::kLong);
+  const at::Tensor sums = logits.logsumexp(1);
+  EXPECT_TRUE(sums.allclose(log_sum_exp_rows(logits), 1e-13, 1e-13));
+  const at::Tensor plain = plain_log_softmax_gradient(logits, sums, targets, at::kDouble);
+  const at::Tensor rows = log_softmax_gradient_rows(logits, sums, targets, at::kDouble);
+  EXPECT_TRUE(plain.allclose(rows, 1e-12, 1e-12));
 }
 
 // The first steps of AdamW by hand: m / (1 - b1^t), v / (1 - b2^t).

@@ -27,7 +27,7 @@ class ThreadRanks : public Ranks {
     std::vector<std::span<double>> figures;
   };
 
-  ThreadRanks(size_t rank, Job& job) : Ranks(rank, job.texts.size()), job_(job) {}
+  ThreadRanks(size_t rank, Job& job) : Ranks(rank, job.texts.size(), rank), job_(job) {}
 
   Result<std::vector<std::string>> gather(std::string own) override {
     job_.texts[rank()] = std::move(own);

@@ -154,6 +154,8 @@ class Sft(SftCase):
             self.pith(*self.arguments("run"), "--targets", "value,soul"), 2, "soul", "value"
         )
         self.assert_fails(self.pith(*self.arguments("run"), "--rank", 0), 2, "--rank")
+        self.assert_fails(self.pith(*self.arguments("run"), "--device", "gpu"), 2, "gpu", "cuda:N")
+        self.assert_fails(self.pith(*self.arguments("run"), "--device", "cuda:99"), 1, "GPU")
         self.data.write_text("{}\n")
         self.assert_fails(self.pith(*self.arguments("run")), 1, "line 1", "prompt_ids")
         self.assertFalse((self.folder / "run").exists())
@@ -204,6 +206,7 @@ class Grpo(TrainTest):
         self.assert_fails(self.pith("train", "grpo", "--data", "x"), 2, "--out")
         self.assert_fails(self.pith(*self.arguments("run", "--budgets", "4,x")), 2, "--budgets")
         self.assert_fails(self.pith(*self.arguments("run", "--temp", "0.5")), 2, "temperature 1")
+        self.assert_fails(self.pith(*self.arguments("run", "--device", "cuda:99")), 1, "GPU")
         self.assertFalse((self.folder / "run").exists())
 
 
