@@ -322,12 +322,14 @@ void tile_panel(const MatmulArgs& args, size_t t, size_t first) {
 
 using TilePanel = void (*)(const MatmulArgs&, size_t, size_t);
 
+constexpr int tiles_together(int rows, int most) { return rows < kLeastPairRows ? 1 : most; }
+
 // By rows - 1.
 template <PackedFormat F, int Tiles>
 struct TilePanels {
   template <int... I>
   static constexpr std::array<TilePanel, kPanelRows> of(std::integer_sequence<int, I...>) {
-    return {tile_panel<F, I + 1, (I + 1 < kLeastPairRows ? 1 : Tiles)>...};
+    return {tile_panel<F, I + 1, tiles_together(I + 1, Tiles)>...};
   }
   static constexpr std::array<TilePanel, kPanelRows> all =
       of(std::make_integer_sequence<int, kPanelRows>());
