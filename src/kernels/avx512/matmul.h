@@ -322,6 +322,7 @@ void tile_panel(const MatmulArgs& args, size_t t, size_t first) {
 
 using TilePanel = void (*)(const MatmulArgs&, size_t, size_t);
 
+// Of at most `most` tiles, how many go against a panel of so many rows at once.
 constexpr int tiles_together(int rows, int most) { return rows < kLeastPairRows ? 1 : most; }
 
 // By rows - 1.
@@ -347,10 +348,9 @@ void matmul(const MatmulArgs& args) {
     for (size_t p = 0; p < panel_count(args.rows); ++p) {
       const size_t first = panel_begin(args.rows, p);
       const size_t rows = panel_begin(args.rows, p + 1) - first;
+      const auto together = static_cast<size_t>(tiles_together(static_cast<int>(rows), most));
       size_t t = t0;
-      if (most > 1 && rows >= kLeastPairRows) {
-        for (; t + 1 < t1; t += 2) TilePanels<F, most>::all[rows - 1](args, t, first);
-      }
+      for (; t + together <= t1; t += together) TilePanels<F, most>::all[rows - 1](args, t, first);
       for (; t < t1; ++t) TilePanels<F, 1>::all[rows - 1](args, t, first);
     }
   }
