@@ -25,16 +25,18 @@ class PithTest(unittest.TestCase):
             "PITH_HOME": str(self.home),
             "LC_ALL": "C.UTF-8",
         }
-        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "PITH_ISA"):
+        self.inherit("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "PITH_ISA")
+
+    def inherit(self, *names):
+        """Variables as who runs the tests has them, set or not."""
+        for name in names:
+            self.environment.pop(name, None)
             if name in os.environ:
                 self.environment[name] = os.environ[name]
 
     def use_installed_models(self):
         """The store of who runs the tests, in place of an empty one."""
-        for name in ("HOME", "PITH_HOME", "XDG_CACHE_HOME"):
-            self.environment.pop(name, None)
-            if name in os.environ:
-                self.environment[name] = os.environ[name]
+        self.inherit("HOME", "PITH_HOME", "XDG_CACHE_HOME")
 
     def start(self, *arguments, **options):
         options.setdefault("env", self.environment)
