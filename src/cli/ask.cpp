@@ -180,7 +180,7 @@ void add_ask(CLI::App& app, Context& context) {
              "Branches that vote");
   add_number(*command, "--parallel", options->reason.parallel, 0, kMostBranches,
              "Branches that run at once, each handing its place to the next; 0: all");
-  add_vote_flag(*command, options->pack, "What a branch's vote weighs");
+  add_vote_flag(*command, options->pack.vote, "What a branch's vote weighs", kAskedVote);
   const auto stop_at = [options](const std::string& text) {
     options->reason.stop_at = number_or_throw("--stop-at", text, kLeastStopAt, kMostStopAt);
   };

@@ -294,9 +294,9 @@ void add_eval(CLI::App& app, Context& context) {
       ->check(CLI::Range(1, kMostSamples))
       ->option_text("N,N,..");
   add_rollout_flags(*command, options->rollout, "Print nothing");
-  CLI::Option* vote =
-      add_vote_flag(*command, options->rollout.pack,
-                    "The votes that come first in reports, by what a sample weighs in them");
+  CLI::Option* vote = add_vote_flag(
+      *command, options->rollout.pack.vote,
+      "The votes that come first in reports, by what a sample weighs in them", kAskedVote);
   CLI::Option* merge = command->add_option("--merge", options->merge,
                                            "Make one report from those of all shards of a run");
   merge->option_text("FILE FILE..");

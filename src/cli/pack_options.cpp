@@ -17,16 +17,17 @@ void add_pack_flags(CLI::App& command, PackOptions& options, CLI::Option* adapte
       "without one, on), on, off [auto]");
 }
 
-CLI::Option* add_vote_flag(CLI::App& command, PackOptions& options,
-                           const std::string& description) {
+CLI::Option* add_vote_flag(CLI::App& command, std::optional<VoteRule>& vote,
+                           const std::string& description, const std::string& otherwise) {
   return add_choice<std::optional<VoteRule>>(
-      command, "--vote", options.vote,
+      command, "--vote", vote,
       {{"majority", VoteRule::majority},
        {"verifier", VoteRule::verifier},
        {"confidence", VoteRule::confidence}},
       description +
           ": majority (1), confidence (how sure it was in its least certain passage), verifier (a "
-          "pack's score) [majority; verifier where the pack has one]");
+          "pack's score) [" +
+          otherwise + "]");
 }
 
 void add_landing_flag(CLI::App& command, bool& soft_landing) {

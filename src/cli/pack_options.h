@@ -11,8 +11,12 @@ namespace pith::cli {
 // --pack and --think. A pack brings its own adapter: `adapter` is the option that it excludes.
 void add_pack_flags(CLI::App& command, PackOptions& options, CLI::Option* adapter);
 
-// --vote. `description` ends in what each rule weighs.
-CLI::Option* add_vote_flag(CLI::App& command, PackOptions& options, const std::string& description);
+// --vote. The help is `description`, the rules, and what goes when none is named.
+CLI::Option* add_vote_flag(CLI::App& command, std::optional<VoteRule>& vote,
+                           const std::string& description, const std::string& otherwise);
+// What goes in commands that ask.
+inline constexpr const char* kAskedVote =
+    "the pack's; by its verifier where it names none and has one, else by majority";
 
 // --no-landing, which clears `soft_landing`.
 void add_landing_flag(CLI::App& command, bool& soft_landing);

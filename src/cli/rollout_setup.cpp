@@ -111,6 +111,7 @@ Result<ordered_json> writer_settings(const OpenModel& model, const AdapterOption
   PITH_TRY(settings["adapter"], settings_of(used_adapter(adapter, pack)));
   if (pack) {
     PITH_TRY(settings["pack_sha256"], sha256_of_files(pack->pack.folder + "/", pack->pack.files));
+    if (pack->pack.vote) settings["vote"] = vote_rule_name(*pack->pack.vote);
   }
   return settings;
 }

@@ -40,11 +40,16 @@ std::string switcher_fact(const Pack& pack) {
 }
 
 std::string verifier_fact(const Pack& pack) {
-  if (!pack.verifier) return "none: votes count branches";
+  if (!pack.verifier) return "none";
   const std::string layer = behind(pack.verification.layer);
   if (pack.prompts.verification.empty()) return "reads the branch itself" + layer;
   return fmt::format("reads {} bytes of prompt with the {}{}", pack.prompts.verification.size(),
                      pack.verification.with_adapter ? "adapter" : "base model", layer);
+}
+
+std::string vote_fact(const Pack& pack) {
+  if (pack.vote) return fmt::format("by {}", vote_rule_name(*pack.vote));
+  return pack.verifier ? "by verifier" : "by majority";
 }
 
 std::string result_fact(const PackResult& result) {
@@ -77,6 +82,7 @@ void print_pack(const Pack& pack) {
   fact("adapter", adapter_fact(pack));
   fact("switcher", switcher_fact(pack));
   fact("verifier", verifier_fact(pack));
+  fact("votes", vote_fact(pack));
   fact("system prompt",
        pack.prompts.system ? printable(*pack.prompts.system, 400) : "the command's own");
   fact("budgets", fmt::format("{} tokens with reasoning, {} without", pack.budgets.think,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace pith {
@@ -66,7 +68,13 @@ std::vector<VoteRule> vote_rules(const EvalRun& run) {
 }
 
 VoteRule default_vote(const EvalRun& run) {
-  const bool verified = count_unweighed(run, VoteRule::verifier).first == 0;
+  const std::vector<VoteRule> rules = vote_rules(run);
+  if (run.settings.contains("vote")) {
+    for (const VoteRule rule : rules) {
+      if (run.settings["vote"] == vote_rule_name(rule)) return rule;
+    }
+  }
+  const bool verified = std::find(rules.begin(), rules.end(), VoteRule::verifier) != rules.end();
   return verified ? VoteRule::verifier : VoteRule::majority;
 }
 

@@ -13,7 +13,8 @@ namespace pith {
 // The rules for which every sample has what it weighs, majority first.
 std::vector<VoteRule> vote_rules(const EvalRun& run);
 
-// The rule that `pith ask` would take: by the verifier's scores where there are any.
+// The rule that `pith ask` would take: the pack's own, which the run's settings name, else by the
+// verifier's scores where there are any.
 VoteRule default_vote(const EvalRun& run);
 
 // Why votes by a rule are left out, one line each. Nothing is said of a run whose samples

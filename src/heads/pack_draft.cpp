@@ -185,7 +185,10 @@ Status PackDraft::set_adapter(const std::string& path, const ModelConfig& config
 
 Status PackDraft::set_verifier(std::optional<LinearHead> head, HeadPrecision precision) {
   pack_.verifier.reset();
-  if (!head) return {};
+  if (!head) {
+    if (pack_.vote == VoteRule::verifier) pack_.vote.reset();
+    return {};
+  }
   const std::string path = folder_ + "/" + kVerifierFile;
   PITH_TRY_VOID(write_verifier_head(*head, path, precision));
   PITH_TRY(const SafetensorsFile file, SafetensorsFile::open(path));

@@ -36,7 +36,8 @@ class PackDraft {
   Status set_adapter(const std::string& path, const ModelConfig& config,
                      std::optional<AdapterStorage> storage);
   Status remove_adapter();
-  // What is stored, and then read again: the pack has the head that it will be used with.
+  // What is stored, and then read again: the pack has the head that it will be used with. Without
+  // a verifier it names no votes by one.
   Status set_verifier(std::optional<LinearHead> head, HeadPrecision precision);
   Status set_switcher(std::optional<Switcher> switcher, HeadPrecision precision);
   // A file beside them that is for people. `name` is plain.

@@ -1,6 +1,7 @@
 #include "reason/pack.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <initializer_list>
 #include <limits>
@@ -27,6 +28,7 @@ constexpr uint64_t kMostHeadBytes = uint64_t{1} << 30;
 constexpr size_t kMostNameBytes = 100;
 constexpr size_t kMostResults = 1000;
 constexpr int32_t kMostCount = std::numeric_limits<int32_t>::max();
+constexpr std::array kVoteRules = {VoteRule::majority, VoteRule::verifier, VoteRule::confidence};
 
 // A whole number that an int32_t holds.
 Result<int32_t> read_count(const JsonFields& fields, const char* key, int32_t least, int32_t most,
@@ -101,6 +103,16 @@ Status read_thresholds(const JsonFields& root, double& think) {
   return {};
 }
 
+Status read_vote(const JsonFields& root, std::optional<VoteRule>& vote) {
+  PITH_TRY(const auto name, root.optional_text("vote"));
+  if (!name) return {};
+  for (const VoteRule rule : kVoteRules) {
+    if (vote_rule_name(rule) == *name) vote = rule;
+  }
+  if (vote) return {};
+  return root.bad("vote", "is none of majority, verifier, confidence");
+}
+
 // Keys that we do not know say something about a measurement, and change nothing.
 Result<PackResult> read_result(const JsonFields& fields) {
   constexpr double kMostMeanTokens = kMostBudget;
@@ -138,7 +150,7 @@ Status read_calibration(const JsonFields& root, std::map<VoteRule, Calibration>&
   PITH_TRY(const auto fields, root.object("calibration"));
   if (!fields) return {};
   PITH_TRY_VOID(fields->refuse_others({"majority", "verifier", "confidence"}));
-  for (const VoteRule rule : {VoteRule::majority, VoteRule::verifier, VoteRule::confidence}) {
+  for (const VoteRule rule : kVoteRules) {
     const std::string name(vote_rule_name(rule));
     const Json* table = fields->find(name.c_str());
     if (table == nullptr) continue;
@@ -269,6 +281,7 @@ std::string manifest_text(const Pack& pack, const std::string& switcher,
         {"positions", pack.verification.positions},
         {"layer", pack.verification.layer}}},
       {"budgets", {{"think", pack.budgets.think}, {"direct", pack.budgets.direct}}},
+      {"vote", pack.vote ? OrderedJson(vote_rule_name(*pack.vote)) : OrderedJson()},
       {"thresholds", {{"think", pack.think_threshold}}},
       {"results", std::move(results)}};
   for (const auto& [rule, calibration] : pack.calibration) {
@@ -293,7 +306,7 @@ Result<PackManifest> parse_pack(std::string_view json, const std::string& file) 
   }
   PITH_TRY_VOID(root.refuse_others({"format", "name", "base", "adapter", "switcher", "verifier",
                                     "boundary", "prompts", "switching", "verification", "budgets",
-                                    "thresholds", "results", "calibration"}));
+                                    "vote", "thresholds", "results", "calibration"}));
   PackManifest manifest;
   Pack& pack = manifest.pack;
   PITH_TRY(pack.name, root.text("name", kMostNameBytes));
@@ -311,11 +324,15 @@ Result<PackManifest> parse_pack(std::string_view json, const std::string& file) 
   PITH_TRY_VOID(read_switching(root, manifest.switcher_layer));
   PITH_TRY_VOID(read_verification(root, pack.verification));
   PITH_TRY_VOID(read_budgets(root, pack.budgets));
+  PITH_TRY_VOID(read_vote(root, pack.vote));
   PITH_TRY_VOID(read_thresholds(root, pack.think_threshold));
   PITH_TRY_VOID(read_results(root, pack.results));
   PITH_TRY_VOID(read_calibration(root, pack.calibration));
   if (pack.verification.with_adapter && pack.adapter.empty()) {
     return root.bad("verification.reader", "is 'adapter', and the pack has none");
+  }
+  if (pack.vote == VoteRule::verifier && manifest.verifier_file.empty()) {
+    return root.bad("vote", "is 'verifier', and the pack has none");
   }
   return manifest;
 }

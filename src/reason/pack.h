@@ -80,6 +80,7 @@ struct Pack {
   PackPrompts prompts;
   PackVerification verification;
   PackBudgets budgets;
+  std::optional<VoteRule> vote;  // none: by the verifier if there is one, else by majority
   double think_threshold = 0.5;  // least probability with which the switcher has it reason
   std::optional<Switcher> switcher;
   std::optional<LinearHead> verifier;

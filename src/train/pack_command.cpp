@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "cli/flags.h"
 #include "cli/output.h"
+#include "cli/pack_options.h"
 #include "eval/report_calibration.h"
 #include "heads/pack_draft.h"
 #include "io/json.h"
@@ -52,6 +53,7 @@ struct PackFlags {
   std::optional<int32_t> layer;
   std::optional<int32_t> budget;
   std::optional<int32_t> direct_budget;
+  std::optional<VoteRule> vote;
   std::optional<double> threshold;
   std::vector<std::string> results;
 };
@@ -121,6 +123,7 @@ Status set_words(const PackFlags& flags, const PackModel& model, Pack& pack) {
   if (flags.layer) pack.verification.layer = *flags.layer;
   if (flags.budget) pack.budgets.think = *flags.budget;
   if (flags.direct_budget) pack.budgets.direct = *flags.direct_budget;
+  if (flags.vote) pack.vote = flags.vote;
   if (flags.threshold) pack.think_threshold = *flags.threshold;
   PITH_TRY_VOID(verification_tokens(pack, model.opened.tokenizer));
   return {};
@@ -234,6 +237,8 @@ void add_word_flags(CLI::App& command, PackFlags& flags) {
                fmt::format("Tokens of a branch that reasons [{}]", kDefaultBudget));
   add_optional(command, "--direct-budget", flags.direct_budget, 1, kMostBudget,
                fmt::format("Tokens of a branch that does not [{}]", kDefaultBudget));
+  cli::add_vote_flag(command, flags.vote, "Votes that are its own, by what a branch weighs in them",
+                     "by its verifier where it has one, else by majority");
   add_optional(command, "--threshold", flags.threshold, 0.0, 1.0,
                "Least probability with which the switcher has it reason [0.5]");
 }

@@ -108,6 +108,7 @@ class AskWithPack(PackTest):
         bare = self.change(verifier=None, switcher=None)
         result = self.ask(pack=bare)
         self.assertEqual((result["vote"], result["thinking"]), ("majority", True))
+        self.assertEqual(self.ask(pack=self.change(vote="confidence"))["vote"], "confidence")
         self.assertIsNone(result["think_probability"])
         without_adapter = self.ask(pack=self.change(adapter=None), *["--think", "on"])
         self.assertNotEqual(without_adapter["text"], result["text"])
@@ -200,6 +201,9 @@ class Rollouts(PackTest):
         self.assertEqual(set(report["weighted_at"]), {"confidence", "verifier"})
         self.assertEqual(report["vote"]["rule"], "verifier")
         self.assertEqual(report["left_out"], [])
+        process, out = self.run_with("eval", self.change(vote="confidence"), "--think", "on", output="own")
+        self.assert_ok(process)
+        self.assertEqual(json.loads(out.read_text())["vote"]["rule"], "confidence")
 
     def test_what_the_switcher_is_worth(self):
         runs = {think: self.results("--think", think) for think in ("off", "on", "auto")}

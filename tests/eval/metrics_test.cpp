@@ -210,6 +210,10 @@ TEST(Results, TheHeadlineIsTheLargestVoteByItsRule) {
     for (SampleResult& sample : question.samples) sample.verifier_score = 0.5;
   }
   EXPECT_EQ(default_vote(run), VoteRule::verifier);
+  run.settings["vote"] = "confidence";  // of its pack
+  EXPECT_EQ(default_vote(run), VoteRule::confidence);
+  run.settings["vote"] = "coin";
+  EXPECT_EQ(default_vote(run), VoteRule::verifier);
 }
 
 TEST(Results, WeightsThatAreThereAreKept) {

@@ -83,7 +83,8 @@ class Pack(HeadsTest):
         self.assertEqual(manifest["adapter"], "adapter.gguf")
         out = self.make_pack("--store", "as-is", "--adapter", self.folder / "random/adapter", "--threshold", 0.25,
                              "--verifier", self.folder / "random/verifier.safetensors",
-                             "--verification", "Is this right?", "--positions", 2, "--layer", 1)  # fmt: skip
+                             "--verification", "Is this right?", "--positions", 2, "--layer", 1,
+                             "--vote", "verifier")  # fmt: skip
         self.assertRegex(out, r"adapter \(.* KiB\), verifier; .* KiB in all\n$")
         manifest = self.manifest()
         self.assertEqual((manifest["adapter"], manifest["thresholds"]), ("adapter", {"think": 0.25}))
@@ -92,7 +93,9 @@ class Pack(HeadsTest):
         shown = self.pith("show", self.pack)
         self.assert_ok(shown)
         self.assertIn("reads 14 bytes of prompt with the base model, behind layer 1", shown.out)
+        self.assertEqual(manifest["vote"], "verifier")
         self.make_pack("--verifier", "none", "--adapter", "none")
+        self.assertIsNone(self.manifest()["vote"])
         self.assertEqual([p.name for p in self.pack.iterdir()], ["pack.json"])
 
     def test_results(self):
