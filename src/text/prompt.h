@@ -23,4 +23,8 @@ EncodedPrompt encode_prompt(const Tokenizer& tokenizer, const RenderedPrompt& pr
 Result<std::vector<TokenId>> assistant_header(const Tokenizer& tokenizer,
                                               ChatTemplate chat_template);
 
+// The tokens before the text of the system message, with which all prompts begin that have one.
+// Errors: those of render_chat().
+Result<std::vector<TokenId>> system_header(const Tokenizer& tokenizer, ChatTemplate chat_template);
+
 }  // namespace pith

@@ -119,7 +119,7 @@ class Run {
   Status save(int64_t step) {
     if (!checkpoints_) return {};
     PITH_TRY_VOID(checkpoints_->save(optimizer_, step, training_.state()));
-    PITH_TRY_VOID(write_peft(*lora_.source(plan_.header), plan_.config, path_of("adapter")));
+    PITH_TRY_VOID(write_peft(*lora_.source(plan_.invocation), plan_.config, path_of("adapter")));
     return write_file(
         path_of("report.html"),
         train_page(log_->steps(), log_->columns(), plan_.steps, plan_.settings, training_.page()));

@@ -75,7 +75,7 @@ struct RunPlan {
   const RunFolder* folder;  // of the first rank; null in others
   const nlohmann::ordered_json& settings;
   const ModelConfig& config;
-  std::vector<TokenId> header;  // of the assistant's turn: the adapter's invocation tokens
+  std::vector<TokenId> invocation;  // the adapter's invocation tokens
   int64_t steps = 0;
   int32_t checkpoint_steps = 1;
 };

@@ -99,7 +99,7 @@ int64_t sft_steps(const SftData& data, const SftOptions& options) {
   return options.epochs * plan.steps_per_epoch();
 }
 
-Status train_sft(std::shared_ptr<const GgufFile> file, const std::vector<TokenId>& header,
+Status train_sft(std::shared_ptr<const GgufFile> file, const std::vector<TokenId>& invocation,
                  const SftData& data, const SftOptions& options, const std::string& folder,
                  Ranks& ranks, TrainObserver& observer) {
   PITH_TRY_VOID(check_sft_options(options));
@@ -120,7 +120,7 @@ Status train_sft(std::shared_ptr<const GgufFile> file, const std::vector<TokenId
     if (run) PITH_TRY_VOID(run->check_room(lora.parameters(), 1, steps));
     AdamW optimizer(lora.parameters(), {.weight_decay = options.weight_decay});
     SftTraining training(twin, lora, optimizer, data, options, ranks, observer);
-    const RunPlan plan{ranks, run ? &*run : nullptr,   settings, twin.config(), header,
+    const RunPlan plan{ranks, run ? &*run : nullptr,   settings, twin.config(), invocation,
                        steps, options.checkpoint_steps};
     PITH_TRY_VOID(run_training(training, plan, lora, optimizer, observer));
     return {};

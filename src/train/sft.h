@@ -27,14 +27,14 @@ nlohmann::ordered_json sft_settings(const GgufFile& file, const SftData& data,
 
 int64_t sft_steps(const SftData& data, const SftOptions& options);
 
-// Trains an adapter for the model of `file`, into `folder` (train/run.h). `header`: of the
-// assistant's turn. Each rank computes a share of a step's examples; what is learnt is the
-// same but for the rounding of sums.
+// Trains an adapter for the model of `file`, into `folder` (train/run.h). `invocation`: the
+// adapter's invocation tokens, where the examples have it switched on. Each rank computes a share
+// of a step's examples; what is learnt is the same but for the rounding of sums.
 //
 // Errors: usage (an option out of range; another process at work in the folder, another
 // run), io, exhausted (disk, memory), cancelled (a checkpoint was written), those of
 // Twin::load and Ranks.
-Status train_sft(std::shared_ptr<const GgufFile> file, const std::vector<TokenId>& header,
+Status train_sft(std::shared_ptr<const GgufFile> file, const std::vector<TokenId>& invocation,
                  const SftData& data, const SftOptions& options, const std::string& folder,
                  Ranks& ranks, TrainObserver& observer);
 

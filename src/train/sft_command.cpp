@@ -27,12 +27,16 @@ namespace {
 
 constexpr int32_t kMostSteps = std::numeric_limits<int32_t>::max();
 
+// From where on the adapter reads a prompt.
+enum class AdapterFrom { assistant, prompt };
+
 struct SftFlags {
   CommandFlags command;
   std::vector<std::string> data;
   std::vector<std::string> written;
   SftSelection selection;
   std::string system;  // of the examples; empty: that of the samples
+  AdapterFrom adapter_from = AdapterFrom::assistant;
   SftOptions options;
   double alpha = 0;  // 0: twice the rank
 };
@@ -95,7 +99,9 @@ Result<int> sft(SftFlags& flags) {
   PITH_TRY(const ChatTemplate chat, command.chat_template.empty()
                                         ? read_chat_template(*model.file)
                                         : chat_template_by_name(command.chat_template));
-  PITH_TRY(const std::vector<TokenId> header, assistant_header(model.tokenizer, chat));
+  PITH_TRY(const std::vector<TokenId> invocation, flags.adapter_from == AdapterFrom::assistant
+                                                      ? assistant_header(model.tokenizer, chat)
+                                                      : system_header(model.tokenizer, chat));
   const SftPrompt prompt = prompt_with(flags.system, model.tokenizer, chat);
   std::vector<LoggedCompletion> written;
   for (const std::string& path : flags.written) {
@@ -105,12 +111,12 @@ Result<int> sft(SftFlags& flags) {
   }
   // Without a --system, prompts of samples stay as they were drawn with.
   PITH_TRY(const SftData data, read_sft_data(flags.data, std::move(written), flags.selection,
-                                             {config.vocabulary, config.context, header},
+                                             {config.vocabulary, config.context, invocation},
                                              flags.system.empty() ? nullptr : prompt));
   if (!command.quiet) cli::print_now(summary_of(data));
   SftProgress progress(command.quiet);
   PITH_TRY_VOID(
-      train_sft(model.file, header, data, flags.options, command.output, *ranks, progress));
+      train_sft(model.file, invocation, data, flags.options, command.output, *ranks, progress));
   PITH_TRY_VOID(ranks->finish());
   const std::string summary = progress.summary(printable(command.output, 400));
   if (!command.quiet) cli::print(summary);
@@ -137,6 +143,12 @@ void add_data_flags(CLI::App& command, SftFlags& flags) {
   cli::add_numbers(command, "--budgets", flags.selection.budgets, 1, kMostBudget,
                    "Budgets in tokens, for {budget} in --system: each answer's prompt states the "
                    "smallest one that it keeps; longer ones are left out");
+  cli::add_choice<AdapterFrom>(
+      command, "--adapter-from", flags.adapter_from,
+      {{"assistant", AdapterFrom::assistant}, {"prompt", AdapterFrom::prompt}},
+      "Where the adapter is switched on: assistant, so that the base model reads the prompt and "
+      "that serves all; prompt, so that it reads that too, from the system message's header on "
+      "[assistant]");
 }
 
 void add_batch_flags(CLI::App& command, SftOptions& options) {

@@ -67,10 +67,10 @@ class Reader : public SampleLogReader {
 
  private:
   Status check_prompt(const LoggedCompletion& sample) const {
-    if (boundary_of(sample.prompt, model_.header) == sample.prompt.size()) {
+    if (boundary_of(sample.prompt, model_.invocation) == sample.prompt.size()) {
       return fail(ErrorCode::corrupt,
-                  "the prompt has no header of the assistant's turn; was it made for another model "
-                  "or chat template?");
+                  "the prompt does not have the header at which the adapter is switched on; was it "
+                  "made for another model or chat template?");
     }
     if (prompt_ == nullptr || !sample.asked.empty()) return {};
     return fail(ErrorCode::usage,
@@ -105,7 +105,7 @@ class Reader : public SampleLogReader {
       } else {
         ++taken;
         data_.examples.push_back(
-            {prompt, boundary_of(prompt, model_.header), std::move(completion)});
+            {prompt, boundary_of(prompt, model_.invocation), std::move(completion)});
       }
     }
     return {};

@@ -44,15 +44,15 @@ struct SftData {
 struct SftModel {
   int32_t vocabulary = 0;
   int32_t context_tokens = 0;
-  std::vector<TokenId> header;  // of the assistant's turn
+  std::vector<TokenId> invocation;  // tokens of a prompt from which on the adapter is on
 };
 
 // Samples with the same prompt are of the same question, from whichever file.
 //   `written`: samples that are in no file.
 //   `prompt`: makes the examples' prompts; null: they are the samples' own.
 // Errors: not_found, io, those of `prompt`; corrupt (a line that is no sample, tokens that the
-// model does not have, a prompt without the header: it was made with another chat template);
-// usage (nothing is left; a sample that does not say its question's text, for `prompt`).
+// model does not have, a prompt without the invocation tokens: it was made with another chat
+// template); usage (nothing is left; a sample that does not say its question's text, for `prompt`).
 Result<SftData> read_sft_data(const std::vector<std::string>& paths,
                               std::vector<LoggedCompletion> written, const SftSelection& selection,
                               const SftModel& model, const SftPrompt& prompt = nullptr);

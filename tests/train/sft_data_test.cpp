@@ -157,7 +157,7 @@ TEST_F(SftDataTest, FlawsAreNamed) {
   expect_error(sample({1, 90, 91}, {100}), ErrorCode::corrupt, "no token of this model: 100");
   expect_error(sample({-1, 90, 91}, {1}), ErrorCode::corrupt, "no token of this model: -1");
   expect_error({{"prompt_ids", {1.5}}, {"completion_ids", {1}}}, ErrorCode::corrupt, "1.5");
-  expect_error(sample({1, 90}, {5}), ErrorCode::corrupt, "no header");
+  expect_error(sample({1, 90}, {5}), ErrorCode::corrupt, "does not have the header");
   EXPECT_EQ(read({}).error().code, ErrorCode::usage);
   EXPECT_EQ(read_sft_data({folder_ / "none"}, {}, selection_, kModel).error().code,
             ErrorCode::not_found);

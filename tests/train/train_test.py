@@ -122,6 +122,26 @@ class Sft(SftCase):
         for part in (budgets[:2], budgets[2:]):
             self.assert_fails(self.pith(*self.arguments("bad"), *part), 2, "--budgets", "{budget}")
 
+    def test_an_adapter_that_reads_the_prompt_too(self):
+        self.assert_ok(self.pith(*self.arguments("masked")))
+        self.assert_ok(self.pith(*self.arguments("unmasked"), "--adapter-from", "prompt"))
+        self.assertNotEqual(self.steps("masked"), self.steps("unmasked"))
+        config = json.loads((self.folder / "unmasked/adapter/adapter_config.json").read_text())
+        samples = [json.loads(line) for line in self.data.read_text().splitlines()][1:]
+        header = config["alora_invocation_tokens"]
+        self.assertEqual(header, samples[0]["prompt_ids"][: len(header)])
+        answer = self.pith(
+            "ask", "-m", self.model, "--adapter", self.folder / "unmasked/adapter", "--budget", 4,
+            "-t", 1, "--json", "What is 1 + 1?",
+        )  # fmt: skip
+        self.assert_ok(answer)
+        # Reinforcement has it read answers alone.
+        grpo = self.pith(
+            "train", "grpo", "-m", self.model, "--task", "jsonl", "--data", self.questions,
+            "--out", self.folder / "grpo", "--adapter", self.folder / "unmasked/adapter",
+        )  # fmt: skip
+        self.assert_fails(grpo, 1, "switched on by other tokens")
+
     def test_written_answers_are_samples_that_are_right(self):
         text = "a + b = \\boxed{c}"
         process = self.pith(
