@@ -28,6 +28,10 @@ add_library(libtorch INTERFACE)
 target_include_directories(libtorch SYSTEM INTERFACE ${headers} ${headers}/torch/csrc/api/include)
 target_link_libraries(libtorch INTERFACE
   ${PITH_LIBTORCH}/torch/lib/libtorch_cpu.so ${PITH_LIBTORCH}/torch/lib/libc10.so)
+# at::parallel_for is compiled with whoever calls it: without OpenMP it has one thread. The
+# runtime is LibTorch's own, so that both share its threads.
+target_compile_options(libtorch INTERFACE -fopenmp)
+target_link_libraries(libtorch INTERFACE ${PITH_LIBTORCH}/torch/lib/libgomp.so.1)
 # One with CUDA registers itself when it is loaded; nothing refers to it.
 if(EXISTS ${PITH_LIBTORCH}/torch/lib/libtorch_cuda.so)
   target_link_libraries(libtorch INTERFACE "-Wl,--push-state,--no-as-needed"

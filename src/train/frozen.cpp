@@ -9,7 +9,7 @@ namespace {
 
 // Rows of which the 8 bits stay in a core's cache while the weights pass.
 constexpr int64_t kPassRows = 256;
-// Of weights, likewise, while the rows pass.
+// Of weights, likewise, while the rows pass; but two tiles at least, which kernels take together.
 constexpr size_t kPassBytes = 128 * 1024;
 
 // Some tiles of a product, for one thread.
@@ -22,7 +22,8 @@ std::vector<Piece> pieces_of(std::span<const KernelProduct> products) {
   std::vector<Piece> pieces;
   for (const KernelProduct& product : products) {
     const PackedMatrix& matrix = *product.matrix;
-    const size_t tiles = std::max<size_t>(1, kPassBytes / tile_bytes(matrix.format, matrix.inputs));
+    const size_t fit = kPassBytes / tile_bytes(matrix.format, matrix.inputs);
+    const size_t tiles = std::max<size_t>(2, fit / 2 * 2);
     for (size_t tile = 0; tile < matrix.tile_count(); tile += tiles) {
       pieces.push_back({&product, tile, std::min(tile + tiles, matrix.tile_count())});
     }

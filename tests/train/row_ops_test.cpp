@@ -1,4 +1,7 @@
 // The loops of every instruction set that runs here, against LibTorch in float64.
+#include <ATen/Parallel.h>
+
+#include <array>
 #include <cmath>
 
 #include "base/cpu.h"
@@ -169,6 +172,18 @@ TEST_P(RowLoopsTest, NarrowsAndWidensAsLibTorchDoes) {
 
 INSTANTIATE_TEST_SUITE_P(Isa, RowLoopsTest, ::testing::ValuesIn(available_isas()),
                          [](const auto& run) { return std::string(isa_name(run.param)); });
+
+// at::parallel_for is compiled here, and is a plain loop where OpenMP is off.
+TEST(Threads, LoopsOverRowsAreSharedOut) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(2);
+  std::array<bool, 2> seen = {};
+  at::parallel_for(0, 2, 1, [&](int64_t /*begin*/, int64_t /*end*/) {
+    seen.at(static_cast<size_t>(at::get_thread_num())) = true;
+  });
+  at::set_num_threads(threads);
+  EXPECT_TRUE(seen[0] && seen[1]);
+}
 
 }  // namespace
 }  // namespace pith::train
