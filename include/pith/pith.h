@@ -239,7 +239,7 @@ typedef enum pith_think {
 } pith_think;
 
 typedef enum pith_vote_rule {
-  PITH_VOTE_DEFAULT = 0,    /* VERIFIER where the pack has one, else MAJORITY */
+  PITH_VOTE_DEFAULT = 0,    /* the pack's; else VERIFIER if it has one, else MAJORITY */
   PITH_VOTE_MAJORITY = 1,   /* every branch weighs 1 */
   PITH_VOTE_CONFIDENCE = 2, /* how sure it was in its least certain passage */
   PITH_VOTE_VERIFIER = 3    /* the score of the pack's verifier */

@@ -47,11 +47,6 @@ std::string verifier_fact(const Pack& pack) {
                      pack.verification.with_adapter ? "adapter" : "base model", layer);
 }
 
-std::string vote_fact(const Pack& pack) {
-  if (pack.vote) return fmt::format("by {}", vote_rule_name(*pack.vote));
-  return pack.verifier ? "by verifier" : "by majority";
-}
-
 std::string result_fact(const PackResult& result) {
   std::string text = fmt::format("{}: {:.1f} %", printable(result.task), 100 * result.accuracy);
   if (result.low && result.high) {
@@ -82,7 +77,7 @@ void print_pack(const Pack& pack) {
   fact("adapter", adapter_fact(pack));
   fact("switcher", switcher_fact(pack));
   fact("verifier", verifier_fact(pack));
-  fact("votes", vote_fact(pack));
+  fact("votes", fmt::format("by {}", vote_rule_name(vote_of(&pack))));
   fact("system prompt",
        pack.prompts.system ? printable(*pack.prompts.system, 400) : "the command's own");
   fact("budgets", fmt::format("{} tokens with reasoning, {} without", pack.budgets.think,

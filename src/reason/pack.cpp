@@ -386,6 +386,11 @@ Result<std::vector<TokenId>> verification_tokens(const Pack& pack, const Tokeniz
               most);
 }
 
+VoteRule vote_of(const Pack* pack) {
+  if (pack == nullptr) return VoteRule::majority;
+  return pack->vote.value_or(pack->verifier ? VoteRule::verifier : VoteRule::majority);
+}
+
 std::string with_budget(std::string system, int32_t budget_tokens) {
   const std::string number = fmt::format("{}", budget_tokens);
   for (size_t at = system.find(kBudgetMark); at != system.npos; at = system.find(kBudgetMark, at)) {

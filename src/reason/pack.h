@@ -80,7 +80,7 @@ struct Pack {
   PackPrompts prompts;
   PackVerification verification;
   PackBudgets budgets;
-  std::optional<VoteRule> vote;  // none: by the verifier if there is one, else by majority
+  std::optional<VoteRule> vote;  // none: vote_of() chooses
   double think_threshold = 0.5;  // least probability with which the switcher has it reason
   std::optional<Switcher> switcher;
   std::optional<LinearHead> verifier;
@@ -115,6 +115,10 @@ Status check_pack(const Pack& pack, const ModelConfig& config, std::string_view 
 // The tokens of the verification prompt. Errors: corrupt (fewer than the positions that are
 // averaged).
 Result<std::vector<TokenId>> verification_tokens(const Pack& pack, const Tokenizer& tokenizer);
+
+// What votes weigh unless one asks for others: the rule that the pack names, else `verifier` where
+// it has one, else `majority`. `pack` may be null.
+VoteRule vote_of(const Pack* pack);
 
 inline constexpr std::string_view kBudgetMark = "{budget}";
 // A system prompt with {budget} replaced by the budget of a branch that reasons.

@@ -68,8 +68,7 @@ Result<std::optional<LoadedPack>> load_pack(const OpenModel& model, const PackOp
 
 Result<VoteRule> chosen_vote(std::optional<VoteRule> wanted, const LoadedPack* pack) {
   const bool verifier = pack != nullptr && pack->verifier;
-  if (!wanted && pack != nullptr) wanted = pack->pack.vote;
-  const VoteRule vote = wanted.value_or(verifier ? VoteRule::verifier : VoteRule::majority);
+  const VoteRule vote = wanted.value_or(vote_of(pack == nullptr ? nullptr : &pack->pack));
   if (vote != VoteRule::verifier || verifier) return vote;
   return fail(ErrorCode::usage,
               "a vote by verifier needs a reasoning pack that has one: name a pack, or vote by "

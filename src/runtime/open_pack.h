@@ -42,9 +42,8 @@ struct LoadedPack {
 Result<std::optional<LoadedPack>> load_pack(const OpenModel& model, const PackOptions& options,
                                             AdapterPrecision precision);
 
-// What a vote weighs: the user's rule, else the pack's, else `verifier` where the pack has one,
-// else `majority`.
-// `pack` may be null. Errors: usage (by a verifier, and there is none).
+// What a vote weighs: the user's rule, else that of vote_of(). `pack` may be null. Errors: usage
+// (by a verifier, and there is none).
 Result<VoteRule> chosen_vote(std::optional<VoteRule> wanted, const LoadedPack* pack);
 
 // The same before anything is loaded: whether there can be votes by the rule at all.

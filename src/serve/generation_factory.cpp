@@ -145,7 +145,7 @@ Result<std::unique_ptr<Generation>> GenerationFactory::make_text(
 }
 
 VoteRule GenerationFactory::vote_rule(const VoteRequest& vote) const {
-  return vote.rule.value_or(served_.verifier ? VoteRule::verifier : VoteRule::majority);
+  return vote.rule.value_or(vote_of(served_.pack));
 }
 
 // As `pith ask` has it, below the ceiling.

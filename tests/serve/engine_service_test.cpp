@@ -203,6 +203,8 @@ TEST(EngineService, PacksDecideAndScore) {
   const auto direct = served.ask(request);
   EXPECT_FALSE(direct->start->route.thinking);
   EXPECT_NE(direct->texts[0].answer, thinking->texts[0].answer);
+  pack.vote = VoteRule::confidence;
+  EXPECT_EQ(served.ask(request)->end->vote->rule, VoteRule::confidence);
 }
 
 TEST(EngineService, TextEndsBeforeAStopString) {
