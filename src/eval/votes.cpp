@@ -9,8 +9,6 @@
 namespace pith {
 namespace {
 
-constexpr VoteRule kRules[] = {VoteRule::majority, VoteRule::confidence, VoteRule::verifier};
-
 bool has_weight(const SampleResult& sample, VoteRule rule) {
   switch (rule) {
     case VoteRule::confidence:
@@ -61,7 +59,7 @@ std::vector<Vote> votes_of(const QuestionResult& question, VoteRule rule) {
 
 std::vector<VoteRule> vote_rules(const EvalRun& run) {
   std::vector<VoteRule> rules;
-  for (const VoteRule rule : kRules) {
+  for (const VoteRule rule : kVoteRules) {
     if (count_unweighed(run, rule).first == 0) rules.push_back(rule);
   }
   return rules;
@@ -80,7 +78,7 @@ VoteRule default_vote(const EvalRun& run) {
 
 std::vector<std::string> left_out_votes(const EvalRun& run) {
   std::vector<std::string> lines;
-  for (const VoteRule rule : kRules) {
+  for (const VoteRule rule : kVoteRules) {
     const auto [unweighed, samples] = count_unweighed(run, rule);
     if (unweighed == 0 || (rule == VoteRule::verifier && unweighed == samples)) continue;
     lines.push_back(fmt::format("votes by {0} are left out: {1} of {2} samples have no {3}",

@@ -1,7 +1,6 @@
 #include "reason/pack.h"
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <initializer_list>
 #include <limits>
@@ -28,7 +27,6 @@ constexpr uint64_t kMostHeadBytes = uint64_t{1} << 30;
 constexpr size_t kMostNameBytes = 100;
 constexpr size_t kMostResults = 1000;
 constexpr int32_t kMostCount = std::numeric_limits<int32_t>::max();
-constexpr std::array kVoteRules = {VoteRule::majority, VoteRule::verifier, VoteRule::confidence};
 
 // A whole number that an int32_t holds.
 Result<int32_t> read_count(const JsonFields& fields, const char* key, int32_t least, int32_t most,
@@ -104,13 +102,10 @@ Status read_thresholds(const JsonFields& root, double& think) {
 }
 
 Status read_vote(const JsonFields& root, std::optional<VoteRule>& vote) {
-  PITH_TRY(const auto name, root.optional_text("vote"));
-  if (!name) return {};
-  for (const VoteRule rule : kVoteRules) {
-    if (vote_rule_name(rule) == *name) vote = rule;
-  }
-  if (vote) return {};
-  return root.bad("vote", "is none of majority, verifier, confidence");
+  if (root.find("vote") == nullptr) return {};
+  PITH_TRY(const size_t rule, root.choice("vote", {"majority", "confidence", "verifier"}, ""));
+  vote = kVoteRules.at(rule);
+  return {};
 }
 
 // Keys that we do not know say something about a measurement, and change nothing.

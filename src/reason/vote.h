@@ -1,6 +1,7 @@
 // Votes over the branches of one question. Pure functions.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,6 +18,8 @@ enum class VoteRule {
   verifier,    // the verifier's score (arXiv 2603.16867, section 5)
   confidence,  // how sure the branch was throughout (reason/branch_confidence.h)
 };
+inline constexpr std::array kVoteRules = {VoteRule::majority, VoteRule::confidence,
+                                          VoteRule::verifier};
 std::string_view vote_rule_name(VoteRule rule);
 
 struct Ballot {

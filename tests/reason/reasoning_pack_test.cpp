@@ -74,7 +74,8 @@ TEST(PackManifest, EachFlawIsNamed) {
             "f: 'thresholds.think' is not a number from 0 to 1");
   EXPECT_EQ(flaw({{"verification", {{"reader", "adapter"}}}}),
             "f: 'verification.reader' is 'adapter', and the pack has none");
-  EXPECT_EQ(flaw({{"vote", "coin"}}), "f: 'vote' is none of majority, verifier, confidence");
+  EXPECT_EQ(flaw({{"vote", "coin"}}),
+            "f: 'vote' is 'coin', not one of majority, confidence, verifier");
   EXPECT_EQ(flaw({{"vote", "verifier"}}), "f: 'vote' is 'verifier', and the pack has none");
   EXPECT_EQ(flaw({{"verification", {{"positions", -1}}}}),
             "f: 'verification.positions' is not a whole number from 1 to 1024");
