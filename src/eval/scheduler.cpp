@@ -17,11 +17,24 @@ int32_t branch_tokens(const PromptJob& job, const Verifier* verifier) {
   return sampled + (verifier != nullptr ? verifier->most_tokens() : 0);
 }
 
+// Of the longest prompt, in whole blocks.
+int64_t prompt_tokens(std::span<const PromptJob> jobs) {
+  size_t longest = 0;
+  for (const PromptJob& job : jobs) {
+    longest = std::max({longest, job.prompt.size(), job.direct_prompt.size()});
+  }
+  return whole_kv_blocks(static_cast<int64_t>(longest));
+}
+
+// Of the prefix cache: what the prompts begin with, and the prompt that is put there.
+int64_t cache_tokens(std::span<const PromptJob> jobs) { return 2 * prompt_tokens(jobs); }
+
 // What the jobs of a schedule have in common.
 struct ScheduleState {
   ScheduleObserver& observer;
   Status status;          // the first error
   size_t unfinished = 0;  // samples of the jobs that have been added
+  bool has_read = false;  // a prompt
 };
 
 class DrawnJob : public JobObserver {
@@ -31,6 +44,7 @@ class DrawnJob : public JobObserver {
 
   Result<std::span<Branch>> on_read(const JobPrompt& prompt) override {
     route_ = prompt.route;
+    state_.has_read = true;
     for (const SampleJob& sample : job_.samples) {
       branches_.emplace_back(tokenizer_, job_.plan_of(route_.thinking), sample.stream);
     }
@@ -67,6 +81,7 @@ BatchJob batch_job(const PromptJob& job, const Verifier* verifier) {
   batch.route = job.route;
   batch.verifier = verifier;
   batch.branch_tokens = branch_tokens(job, verifier);
+  batch.uses_prefix_cache = true;
   return batch;
 }
 
@@ -74,19 +89,18 @@ BatchJob batch_job(const PromptJob& job, const Verifier* verifier) {
 
 int64_t kv_tokens_needed(std::span<const PromptJob> jobs, int32_t parallel,
                          const Verifier* verifier) {
-  int64_t prompt = 0;
   int64_t branch = 0;
   for (const PromptJob& job : jobs) {
-    const size_t longest = std::max(job.prompt.size(), job.direct_prompt.size());
-    prompt = std::max(prompt, whole_kv_blocks(static_cast<int64_t>(longest)));
     branch = std::max(branch, int64_t{branch_tokens(job, verifier)});
   }
   // A sample writes into a copy of its prompt's last block, so one block more each. A
   // prompt is only read when there is a place for it.
-  return parallel * (prompt + whole_kv_blocks(branch) + kKvBlock);
+  const int64_t sample = prompt_tokens(jobs) + whole_kv_blocks(branch) + kKvBlock;
+  return parallel * sample + cache_tokens(jobs);
 }
 
-// A prompt is read when the samples of those before it leave places.
+// A prompt is read when the samples of those before it leave places; the first one by itself, so
+// that the others find what all begin with.
 Status run_schedule(Engine& engine, const Tokenizer& tokenizer, std::span<const PromptJob> jobs,
                     int32_t parallel, ScheduleObserver& observer, const Verifier* verifier) {
   if (parallel < 1 || parallel > engine.options().max_rows / 2) {
@@ -94,11 +108,13 @@ Status run_schedule(Engine& engine, const Tokenizer& tokenizer, std::span<const 
                 engine.options().max_rows / 2);
   }
   for (const PromptJob& job : jobs) PITH_CHECK(!job.prompt.empty() && !job.samples.empty());
-  ScheduleState state{observer, {}, 0};
+  ScheduleState state{observer, {}, 0, false};
   std::vector<std::unique_ptr<DrawnJob>> drawn;
-  BatchScheduler scheduler(engine, tokenizer, {.places = parallel});
+  BatchScheduler scheduler(engine, tokenizer,
+                           {.places = parallel, .cache_tokens = cache_tokens(jobs)});
   for (size_t next = 0; state.status;) {
-    while (next < jobs.size() && state.unfinished < static_cast<size_t>(parallel)) {
+    while (next < jobs.size() && (next == 0 || state.has_read) &&
+           state.unfinished < static_cast<size_t>(parallel)) {
       state.unfinished += jobs[next].samples.size();
       drawn.push_back(std::make_unique<DrawnJob>(tokenizer, jobs[next], next, state));
       scheduler.add(batch_job(jobs[next], verifier), *drawn.back());

@@ -64,8 +64,10 @@ int64_t kv_tokens_needed(std::span<const PromptJob> jobs, int32_t parallel,
 
 // Draws all samples, at most `parallel` at a time, in the order of the jobs. Each
 // prompt is read once, in the same steps in which other samples are decoded, and
-// forked for its samples; `verifier`, if any, scores these as they end. Every sample is the same,
-// to the bit, whatever `parallel` is, and whatever other jobs there are.
+// forked for its samples; what prompts have in common at their beginning, as a system message, is
+// read once for all of them, but where a switcher is asked. `verifier`, if any, scores the samples
+// as they end. Every sample is the same, to the bit, whatever `parallel` is, and whatever other
+// jobs there are.
 //
 // Errors: usage (`parallel` is not from 1 to half of the engine's rows), those of
 // check_boundary(), cancelled, those of Engine::step and of the observer.

@@ -107,6 +107,26 @@ TEST_F(SchedulerTest, SamplesAreThoseOfSelfConsistency) {
   }
 }
 
+TEST_F(SchedulerTest, ReadsOnceWhatPromptsBeginWith) {
+  const TinyReasoner tiny;
+  plan = BranchPlan::plain(1, FinishReason::budget);  // no token is read again
+  constexpr size_t kCommon = 40;
+  constexpr size_t kOwn = 9;
+  for (TokenId i = 0; i < 6; ++i) {
+    PromptJob job;
+    job.prompt = testing::some_tokens(kCommon, 0);
+    job.prompt.resize(kCommon + kOwn, 10 + i);
+    job.plan = &plan;
+    job.samples.push_back({static_cast<uint64_t>(i), &sampling});
+    jobs.push_back(std::move(job));
+  }
+  const int64_t before = tiny.engine->rows_processed();
+  SampleCollector collector;
+  testing::must(run_schedule(*tiny.engine, tiny.tokenizer, jobs, 4, collector));
+  EXPECT_EQ(tiny.engine->rows_processed() - before,
+            static_cast<int64_t>(kCommon + jobs.size() * kOwn));
+}
+
 TEST_F(SchedulerTest, StreamsDiffer) {
   const TinyReasoner tiny;
   add_jobs(tiny.tokenizer, 24, /*force_answer=*/false);
