@@ -176,8 +176,9 @@ void add_ask(CLI::App& app, Context& context) {
   command->add_option("-f,--file", options->file, "Read the question from a file")
       ->option_text("FILE")
       ->excludes(question);
-  add_number(*command, "-n,--branches", options->reason.branches, 1, kMostBranches,
-             "Branches that vote");
+  CLI::Option* branches = add_number(
+      *command, "-n,--branches", options->reason.branches, 1, kMostBranches,
+      "Branches that vote; with --temperature 0, where all are the same, 1 unless given");
   add_number(*command, "--parallel", options->reason.parallel, 0, kMostBranches,
              "Branches that run at once, each handing its place to the next; 0: all");
   add_vote_flag(*command, options->pack.vote, "What a branch's vote weighs", kAskedVote);
@@ -225,7 +226,9 @@ void add_ask(CLI::App& app, Context& context) {
   add_conversation_flags(*command, options->run, "what the model takes");
   CLI::Option* temperature = add_sampling_flags(*command, options->run);
   temperature->description("Randomness; 0: always the likeliest token [0.7; 0 with one branch]");
-  command->callback([options, system, temperature, budget, &context] {
+  command->callback([options, branches, system, temperature, budget, &context] {
+    const bool varies = options->run.sampling.temperature > 0;
+    if (branches->count() == 0 && !varies) options->reason.branches = 1;
     options->own_budget = budget->count() > 0;
     options->own_system = system->count() > 0;
     options->own_temperature = temperature->count() > 0;

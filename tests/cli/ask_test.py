@@ -212,6 +212,12 @@ class AskBudget(AskTest):
         self.assertEqual({b["finish_reason"] for b in result["branches"]}, {"context"})
         self.assertTrue(result["answer"])
 
+    def test_one_branch_where_all_would_be_the_same(self):
+        branches = self.answers("--temp", 0, "--budget", 4, "2+2?")["branches"]
+        self.assertEqual(len(branches), 1)
+        branches = self.answers("--temp", 0, "-n", 2, "--budget", 4, "2+2?")["branches"]
+        self.assertEqual(len(branches), 2)
+
     def test_least_context(self):
         """One token less than the least that a prompt and an answer need is refused."""
         prompt = self.answers("-n", 1, "--budget", 1, "2+2?")["usage"]["prompt_tokens"]
