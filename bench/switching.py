@@ -84,7 +84,7 @@ def main():
                 rows[pack] += measure(arguments, pack, sentences, seed)
         for pack in arguments.packs:
             tokens, base, read, switched = map(statistics.median, zip(*rows[pack]))
-            print(f"{tokens:13g} {base:7.2f} {read:11g} {switched:14.3f}  {pack}", flush=True)
+            print(f"{tokens:13g} {base:7.3f} {read:11g} {switched:14.3f}  {pack}", flush=True)
 
 
 if __name__ == "__main__":

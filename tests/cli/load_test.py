@@ -1,4 +1,4 @@
-"""pith serve under load, by bench/serve: a tiny model, eight clients, rude ones beside them."""
+"""The benches of pith serve on a tiny model: load with rude clients, switching an adapter on."""
 
 import asyncio
 import json
@@ -58,6 +58,19 @@ class TestLoad(ServeTest):
         (report,) = json.loads(out.read_text())
         self.assertEqual((report["errors"], report["different"]), ([], 0))
         self.assertTrue(report["ended_well"])
+
+    def test_switching_on_reads_no_prompt_again(self):
+        command = [sys.executable, BENCH.parent / "switching.py", "--pith", PITH, "-m", self.tiny_model()]
+        command += ["--sentences", "2", "--prompts", "2", "--rounds", "1", self.tiny_pack()]
+        process = subprocess.run(
+            [*map(str, command)],
+            env=self.environment, check=True, capture_output=True, text=True, timeout=300,
+        )
+        _, row = process.stdout.splitlines()
+        tokens, _base_s, again, _switched_s, pack = row.split()
+        self.assertEqual(pack, str(self.tiny_pack()))
+        self.assertGreater(float(tokens), 50)
+        self.assertLess(float(again), float(tokens) / 4)  # the assistant's header alone
 
 
 if __name__ == "__main__":
