@@ -34,7 +34,7 @@ std::string behind(int32_t layer) {
 
 std::string switcher_fact(const Pack& pack) {
   if (!pack.switcher) return "none: it always reasons";
-  return fmt::format("{} hidden units, reasons from a probability of {}{}",
+  return fmt::format("{} hidden units, reasons from a probability of {:.3g}{}",
                      pack.switcher->hidden.outputs, pack.think_threshold,
                      behind(pack.switcher->layer));
 }
