@@ -44,6 +44,18 @@ class ShippedPacks(PithTest):
                 tokens.append(sum(branch["tokens"] for branch in branches))
             self.assertLess(tokens[0], tokens[1])
 
+    def test_switchers_reason_over_sums_and_not_over_chat(self):
+        with_switcher = [path for path in PACKS if (path / "switcher.safetensors").exists()]
+        self.assertTrue(with_switcher)
+        for path in with_switcher:
+            model = json.loads((path / "pack.json").read_text())["base"]["name"]
+            for question, reasons in ((QUESTION, True), ("What is the capital of France?", False)):
+                process = self.pith(
+                    "ask", "-m", model, "--pack", path, "--json", "-n", 1, "--budget", 40, question
+                )
+                self.assert_ok(process)
+                self.assertEqual(json.loads(process.out)["thinking"], reasons, question)
+
 
 if __name__ == "__main__":
     main()
