@@ -31,6 +31,7 @@ ordered_json correct_json(const Question& question, const std::string& answer) {
 
 ordered_json entry_of(const Rollout& rollout) {
   const Branch& branch = rollout.branch;
+  const auto& [thinking, probability] = rollout.facts.route;
   const std::string answer = branch.answer();
   std::vector<double> log_probabilities;
   for (const SampledToken& token : branch.samples()) {
@@ -47,7 +48,9 @@ ordered_json entry_of(const Rollout& rollout) {
           {"log_probabilities", log_probabilities},
           {"answer", answer.empty() ? ordered_json() : ordered_json(answer)},
           {"correct", correct_json(rollout.question, answer)},
-          {"finish_reason", finish_reason_name(branch.finish_reason())}};
+          {"finish_reason", finish_reason_name(branch.finish_reason())},
+          {"thinking", thinking},
+          {"think_probability", probability ? ordered_json(*probability) : ordered_json()}};
 }
 
 // Writes the samples and shows how far the run is.

@@ -226,6 +226,15 @@ class Rollouts(PackTest):
         thresholds = [point["threshold"] for point in curve]
         self.assertEqual(thresholds, sorted(thresholds, reverse=True))
 
+    def test_samples_say_who_reasoned(self):
+        shown = self.results("--think", "auto")
+        process, out = self.run_with("sample", self.tiny_pack(), "--think", "auto", output="samples.jsonl")
+        self.assert_ok(process)
+        for line in map(json.loads, out.read_text().splitlines()[1:]):
+            sample = shown["results"][line["question"]]["samples"][line["sample"]]
+            self.assertEqual(line["think_probability"], sample["think_probability"])
+            self.assertIs(line["thinking"], line["think_probability"] >= 0.5)
+
     def test_budgets(self):
         self.assertNotEqual(self.results("--think", "on"), self.results("--think", "on", "--budget", 3))
 
