@@ -30,16 +30,17 @@ class ShippedPacks(PithTest):
             self.assertIn(pack["base"]["sha256"], [file.get("sha256") for file in base["files"]])
             self.assertTrue(pack["results"])
 
+    def ask(self, pack, *arguments):
+        model = json.loads((pack / "pack.json").read_text())["base"]["name"]
+        process = self.pith("ask", "-m", model, "--json", *arguments)
+        self.assert_ok(process)
+        return json.loads(process.out)
+
     def test_each_answers_and_thinks_shorter_than_its_base(self):
         for path in PACKS:
-            model = json.loads((path / "pack.json").read_text())["base"]["name"]
             tokens = []
             for arguments in (("--pack", path, "--think", "on"), ()):
-                process = self.pith(
-                    "ask", "-m", model, *arguments, "--json", "-n", 4, "--budget", 300, QUESTION
-                )
-                self.assert_ok(process)
-                branches = json.loads(process.out)["branches"]
+                branches = self.ask(path, *arguments, "-n", 4, "--budget", 300, QUESTION)["branches"]
                 self.assertTrue(any(branch["answer"] for branch in branches))
                 tokens.append(sum(branch["tokens"] for branch in branches))
             self.assertLess(tokens[0], tokens[1])
@@ -48,13 +49,9 @@ class ShippedPacks(PithTest):
         with_switcher = [path for path in PACKS if (path / "switcher.safetensors").exists()]
         self.assertTrue(with_switcher)
         for path in with_switcher:
-            model = json.loads((path / "pack.json").read_text())["base"]["name"]
             for question, reasons in ((QUESTION, True), ("What is the capital of France?", False)):
-                process = self.pith(
-                    "ask", "-m", model, "--pack", path, "--json", "-n", 1, "--budget", 40, question
-                )
-                self.assert_ok(process)
-                self.assertEqual(json.loads(process.out)["thinking"], reasons, question)
+                answer = self.ask(path, "--pack", path, "-n", 1, "--budget", 40, question)
+                self.assertEqual(answer["thinking"], reasons, question)
 
 
 if __name__ == "__main__":
