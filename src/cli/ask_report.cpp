@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/text_width.h"
+#include "io/json_null.h"
 
 namespace pith::cli {
 namespace {
@@ -126,12 +127,11 @@ json deadline_json(const AskReport& report) {
 }
 
 json branch_json(const BranchResult& branch) {
-  const auto& score = branch.verifier_score;
   return {{"answer", branch.answer},
           // Geometric means of its tokens' probabilities: of all, and in the worst window.
           {"score", std::exp(branch.mean_log_probability)},
           {"confidence", branch.confidence.weight()},
-          {"verifier_score", score ? json(*score) : json()},
+          {"verifier_score", value_or_null<json>(branch.verifier_score)},
           {"tokens", branch.tokens},
           {"finish_reason", finish_reason_name(branch.finish_reason)},
           {"text", branch.text}};
@@ -175,13 +175,12 @@ std::string report_text(const AskReport& report, const Style& style, int columns
 
 std::string report_json(const AskReport& report) {
   const SelfConsistencyResult& result = report.result;
-  const auto& chance = result.route.probability;
   json branches = json::array();
   for (const BranchResult& branch : result.branches) branches.push_back(branch_json(branch));
   const json object = {{"answer", result.groups.empty() ? json() : json(winning_answer(result))},
                        {"text", result.branches[result.best_branch].text},
                        {"thinking", report.thinking},
-                       {"think_probability", chance ? json(*chance) : json()},
+                       {"think_probability", value_or_null<json>(result.route.probability)},
                        {"confidence", result.confidence},
                        {"confidence_kind", confidence_kind_name(result.confidence_kind)},
                        {"vote", vote_rule_name(report.vote)},

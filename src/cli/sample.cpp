@@ -14,6 +14,7 @@
 #include "cli/rollout_setup.h"
 #include "eval/results.h"
 #include "eval/run_log.h"
+#include "io/json_null.h"
 
 namespace pith::cli {
 namespace {
@@ -46,11 +47,11 @@ ordered_json entry_of(const Rollout& rollout) {
           {"completion", branch.text()},
           {"completion_ids", branch.history()},
           {"log_probabilities", log_probabilities},
-          {"answer", answer.empty() ? ordered_json() : ordered_json(answer)},
+          {"answer", text_or_null(answer)},
           {"correct", correct_json(rollout.question, answer)},
           {"finish_reason", finish_reason_name(branch.finish_reason())},
           {"thinking", thinking},
-          {"think_probability", probability ? ordered_json(*probability) : ordered_json()}};
+          {"think_probability", value_or_null<ordered_json>(probability)}};
 }
 
 // Writes the samples and shows how far the run is.

@@ -4,6 +4,7 @@
 
 #include "base/progress.h"
 #include "eval/report_text.h"
+#include "io/json_null.h"
 
 namespace pith {
 namespace {
@@ -24,7 +25,7 @@ ordered_json metrics_json(const std::vector<MetricEstimate>& metrics) {
 }
 
 ordered_json early_stop_json(const EarlyStop& stop) {
-  return {{"stop_at", stop.stop_at ? ordered_json(*stop.stop_at) : ordered_json()},
+  return {{"stop_at", value_or_null<ordered_json>(stop.stop_at)},
           {"accuracy", estimate_json(stop.accuracy)},
           {"difference", estimate_json(stop.difference)},
           {"samples", estimate_json(stop.samples)},

@@ -6,6 +6,7 @@
 
 #include "eval/run_log.h"
 #include "io/json.h"
+#include "io/json_null.h"
 
 namespace pith {
 namespace {
@@ -136,12 +137,11 @@ tl::unexpected<Error> bad_entry(const std::string& path, const std::exception& e
 }  // namespace
 
 ordered_json to_json(const SampleResult& sample) {
-  ordered_json object = {
-      {"answer", sample.answer.empty() ? ordered_json() : ordered_json(sample.answer)},
-      {"correct", sample.correct},
-      {"tokens", sample.tokens},
-      {"score", sample.score},
-      {"finish_reason", finish_reason_name(sample.finish_reason)}};
+  ordered_json object = {{"answer", text_or_null(sample.answer)},
+                         {"correct", sample.correct},
+                         {"tokens", sample.tokens},
+                         {"score", sample.score},
+                         {"finish_reason", finish_reason_name(sample.finish_reason)}};
   if (sample.confidence) object["confidence"] = *sample.confidence;
   if (sample.verifier_score) object["verifier_score"] = *sample.verifier_score;
   if (!sample.thinking) object["thinking"] = false;

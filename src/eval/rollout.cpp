@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "eval/run_log.h"
+#include "io/json_null.h"
 #include "pith/version.h"
 
 namespace pith {
@@ -215,7 +216,7 @@ nlohmann::ordered_json sample_settings(const RolloutModel& model, const RolloutO
   nlohmann::ordered_json settings = {
       {"pith", PITH_VERSION},
       {"chat_template", chat_template_name(model.chat_template)},
-      {"system", options.style.system ? nlohmann::ordered_json(*options.style.system) : nullptr},
+      {"system", value_or_null<nlohmann::ordered_json>(options.style.system)},
       {"budget", options.style.budget_tokens},
       {"force_answer", options.force_answer},
       {"landing", landing_of(options)},

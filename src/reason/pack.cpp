@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "io/json.h"
 #include "io/json_fields.h"
+#include "io/json_null.h"
 #include "io/sha256.h"
 #include "model/adapter_source.h"
 #include "reason/verifier.h"
@@ -237,14 +238,10 @@ Status check_layer(const Pack& pack, std::string_view key, int32_t layer,
 
 using OrderedJson = nlohmann::ordered_json;
 
-OrderedJson or_null(const std::string& text) {
-  return text.empty() ? OrderedJson() : OrderedJson(text);
-}
-
 OrderedJson to_json(const PackResult& result) {
   OrderedJson json = {{"task", result.task},
                       {"mode", result.mode},
-                      {"vote", or_null(result.vote)},
+                      {"vote", text_or_null(result.vote)},
                       {"branches", result.branches},
                       {"budget_tokens", result.budget_tokens},
                       {"questions", result.questions},
@@ -259,26 +256,25 @@ std::string manifest_text(const Pack& pack, const std::string& switcher,
                           const std::string& verifier) {
   OrderedJson results = OrderedJson::array();
   for (const PackResult& result : pack.results) results.push_back(to_json(result));
-  OrderedJson json = {
-      {"format", kFormat},
-      {"name", pack.name},
-      {"base", {{"name", pack.base.name}, {"sha256", pack.base.sha256}}},
-      {"adapter", or_null(pack.adapter)},
-      {"switcher", or_null(switcher)},
-      {"verifier", or_null(verifier)},
-      {"boundary", pack_boundary_name(pack.boundary)},
-      {"prompts",
-       {{"system", pack.prompts.system ? OrderedJson(*pack.prompts.system) : OrderedJson()},
-        {"verification", or_null(pack.prompts.verification)}}},
-      {"switching", {{"layer", pack.switcher ? pack.switcher->layer : 0}}},
-      {"verification",
-       {{"reader", pack.verification.with_adapter ? "adapter" : "base"},
-        {"positions", pack.verification.positions},
-        {"layer", pack.verification.layer}}},
-      {"budgets", {{"think", pack.budgets.think}, {"direct", pack.budgets.direct}}},
-      {"vote", pack.vote ? OrderedJson(vote_rule_name(*pack.vote)) : OrderedJson()},
-      {"thresholds", {{"think", pack.think_threshold}}},
-      {"results", std::move(results)}};
+  OrderedJson json = {{"format", kFormat},
+                      {"name", pack.name},
+                      {"base", {{"name", pack.base.name}, {"sha256", pack.base.sha256}}},
+                      {"adapter", text_or_null(pack.adapter)},
+                      {"switcher", text_or_null(switcher)},
+                      {"verifier", text_or_null(verifier)},
+                      {"boundary", pack_boundary_name(pack.boundary)},
+                      {"prompts",
+                       {{"system", value_or_null<OrderedJson>(pack.prompts.system)},
+                        {"verification", text_or_null(pack.prompts.verification)}}},
+                      {"switching", {{"layer", pack.switcher ? pack.switcher->layer : 0}}},
+                      {"verification",
+                       {{"reader", pack.verification.with_adapter ? "adapter" : "base"},
+                        {"positions", pack.verification.positions},
+                        {"layer", pack.verification.layer}}},
+                      {"budgets", {{"think", pack.budgets.think}, {"direct", pack.budgets.direct}}},
+                      {"vote", pack.vote ? OrderedJson(vote_rule_name(*pack.vote)) : OrderedJson()},
+                      {"thresholds", {{"think", pack.think_threshold}}},
+                      {"results", std::move(results)}};
   for (const auto& [rule, calibration] : pack.calibration) {
     json["calibration"][std::string(vote_rule_name(rule))] = calibration.to_json();
   }

@@ -2,15 +2,12 @@
 
 #include <cmath>
 
+#include "io/json_null.h"
+
 namespace pith {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-template <class T>
-Json value_or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json();
-}
 
 Json bytes_json(std::string_view bytes) {
   Json out = Json::array();
@@ -89,9 +86,9 @@ Json log_probabilities_json(std::span<const TokenRecord> tokens) {
 
 Json branch_end_json(const TextEnd& end) {
   return {{"branch", end.index},
-          {"answer", end.answer.empty() ? Json() : Json(end.answer)},
+          {"answer", text_or_null(end.answer)},
           {"score", std::exp(end.mean_log_probability)},
-          {"verifier_score", value_or_null(end.verifier_score)},
+          {"verifier_score", value_or_null<Json>(end.verifier_score)},
           {"tokens", end.tokens},
           {"reasoning_tokens", end.reasoning_tokens},
           {"finish_reason", finish_reason_name(end.reason)}};
@@ -101,7 +98,7 @@ Json pith_json(const AnswerContext& context, const Transcript& transcript) {
   const GenerationEnd& end = transcript.end;
   const Route& route = transcript.start.route;
   Json out = {{"thinking", route.thinking},
-              {"think_probability", value_or_null(route.probability)},
+              {"think_probability", value_or_null<Json>(route.probability)},
               {"seed", context.seed}};
   if (const auto& vote = end.vote) {
     out["answer"] = vote->groups.empty() ? Json() : Json(vote->answer());

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
+#include "io/json_null.h"
 #include "serve/builtin_openapi.h"
 #include "serve/field_reader.h"
 #include "serve/generation_fields.h"
@@ -44,7 +45,7 @@ bool matches(std::string_view route, std::string_view path) {
 
 Json model_json(const ServiceInfo& info) {
   const ServiceLimits& limits = info.limits;
-  Json about = {{"pack", info.pack.empty() ? Json() : Json(info.pack)},
+  Json about = {{"pack", text_or_null(info.pack)},
                 {"chats", info.chats},
                 {"thinks", info.thinks},
                 {"has_switcher", info.has_switcher},
@@ -59,7 +60,7 @@ Json model_json(const ServiceInfo& info) {
                   {"max_tokens", limits.most_tokens},
                   {"n", limits.choices},
                   {"branches", limits.branches},
-                  {"deadline", limits.deadline_s ? Json(*limits.deadline_s) : Json()},
+                  {"deadline", value_or_null<Json>(limits.deadline_s)},
                   {"queue", limits.queue}}}};
   return {{"id", info.model},
           {"object", "model"},

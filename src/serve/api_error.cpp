@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "io/json_null.h"
 #include "serve/json_text.h"
 
 namespace pith {

@@ -13,11 +13,6 @@ inline std::string json_text(const nlohmann::ordered_json& json) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-// An empty text is none.
-inline nlohmann::ordered_json text_or_null(const std::string& text) {
-  return text.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(text);
-}
-
 // An event of a stream (HTML standard, 9.2): "data: {...}". No line of `json` breaks.
 inline std::string sse_event(const nlohmann::ordered_json& json) {
   return "data: " + json_text(json) + "\n\n";

@@ -1,5 +1,6 @@
 #include "serve/responses_answer.h"
 
+#include "io/json_null.h"
 #include "serve/json_text.h"
 
 namespace pith {
@@ -54,7 +55,7 @@ Json bare_response(const ResponsesContext& context, std::string_view status) {
           {"error", nullptr},
           {"incomplete_details", nullptr},
           {"instructions", text_or_null(context.instructions)},
-          {"max_output_tokens", context.most_tokens ? Json(*context.most_tokens) : Json()},
+          {"max_output_tokens", value_or_null<Json>(context.most_tokens)},
           {"metadata", context.metadata},
           {"model", context.answer.model},
           {"output", Json::array()},
